@@ -1,0 +1,28 @@
+//! The plumbing that every service shares, and nothing of what the services are about.
+//!
+//! | module | owns |
+//! |---|---|
+//! | [`server`] | accepting, limits, idle clients, refused bodies, bounded draining |
+//! | [`context`] | what a running service has: its name, readiness, metrics and tasks |
+//! | [`admin`] | the listener for `/livez`, `/readyz`, `/metrics` and `/version` |
+//! | [`problem`], [`extract`] | RFC 9457 answers, and extractors that refuse with them |
+//! | [`guard`] | the token that services show each other |
+//! | [`client`] | calls to other services: JSON, and streams that are never buffered |
+//! | [`trace_context`], [`telemetry`] | W3C trace context across processes, structured logs |
+//! | [`sqlite`] | an SQLite file with one writer, group commit and a pool of readers |
+//! | [`secret`] | random keys that outlive a restart |
+//! | [`settings`], [`process`] | settings that every process has, signals, the way down |
+
+pub mod admin;
+pub mod client;
+pub mod context;
+pub mod extract;
+pub mod guard;
+pub mod problem;
+pub mod process;
+pub mod secret;
+pub mod server;
+pub mod settings;
+pub mod sqlite;
+pub mod telemetry;
+pub mod trace_context;
