@@ -31,4 +31,4 @@ pub use event::{
     Event, PlaybackState, VideoDeleted, VideoStreamed, VideoViewed, ViewCounted, WatchProgressed,
 };
 pub use routing::Queue;
-pub use url::{BusUrl, open};
+pub use url::{BusSource, BusUrl, open};

@@ -76,6 +76,33 @@ pub async fn open(url: &BusUrl) -> Result<Arc<dyn EventBus>, OpenError> {
     }
 }
 
+/// Where a service's bus comes from.
+#[derive(Clone, Debug)]
+pub enum BusSource {
+    /// The service opens it.
+    Url(BusUrl),
+    /// It is open already: the services of one process share it.
+    Open(Arc<dyn EventBus>),
+}
+
+impl BusSource {
+    /// The bus, opened if it is not.
+    pub async fn open(&self) -> Result<Arc<dyn EventBus>, OpenError> {
+        match self {
+            Self::Url(url) => open(url).await,
+            Self::Open(bus) => Ok(Arc::clone(bus)),
+        }
+    }
+}
+
+impl FromStr for BusSource {
+    type Err = InvalidBusUrl;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self::Url)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -115,6 +115,33 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// Where a key comes from.
+#[derive(Clone, Debug)]
+pub enum SecretSource {
+    /// This file, which is made when it is not there.
+    File(PathBuf),
+    /// It is known already.
+    Known(Secret),
+}
+
+impl SecretSource {
+    /// The key, read from its file or made there if it is not known.
+    pub async fn load(&self) -> Result<Secret, SecretError> {
+        match self {
+            Self::File(path) => Secret::load_or_create(path).await,
+            Self::Known(secret) => Ok(secret.clone()),
+        }
+    }
+}
+
+impl FromStr for SecretSource {
+    type Err = std::convert::Infallible;
+
+    fn from_str(path: &str) -> Result<Self, Self::Err> {
+        Ok(Self::File(path.into()))
+    }
+}
+
 fn load(path: &Path) -> Result<Secret, SecretError> {
     let failed = |source| SecretError::File {
         path: path.to_owned(),
