@@ -1,0 +1,44 @@
+//! What the service knows of its dependencies, learnt from its own calls and never from a probe.
+
+use events::PublishError;
+use service_kit::context::{Gate, ServiceContext};
+
+use crate::view_log::ViewLogError;
+
+/// The gates of the service's readiness.
+#[derive(Clone, Debug)]
+pub(crate) struct Health {
+    view_log: Gate,
+    events: Gate,
+}
+
+impl Health {
+    pub(crate) fn of(context: &ServiceContext) -> Self {
+        Self {
+            view_log: context.readiness.gate("view-log"),
+            events: context.readiness.gate("events"),
+        }
+    }
+
+    /// Both were opened.
+    pub(crate) fn opened(&self) {
+        self.view_log.set(true);
+        self.events.set(true);
+    }
+
+    /// Passes the result of a call of the view log on, and takes note of whether it answers.
+    pub(crate) fn of_view_log<T>(
+        &self,
+        result: Result<T, ViewLogError>,
+    ) -> Result<T, ViewLogError> {
+        self.view_log
+            .set(!matches!(result, Err(ViewLogError::Unavailable(_))));
+        result
+    }
+
+    /// Passes the result of publishing on, and takes note of whether the bus works.
+    pub(crate) fn of_bus(&self, result: Result<(), PublishError>) -> Result<(), PublishError> {
+        self.events.set(result.is_ok());
+        result
+    }
+}
