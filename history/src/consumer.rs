@@ -237,3 +237,6 @@ fn deleted(event: &VideoDeleted) -> Order {
 fn in_milliseconds(time: Timestamp) -> Timestamp {
     Timestamp::from_millisecond(time.as_millisecond()).unwrap_or(time)
 }
+
+#[cfg(test)]
+mod tests;

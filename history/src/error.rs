@@ -57,3 +57,22 @@ impl IntoResponse for ApiError {
         Problem::from(self).into_response()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::http::{StatusCode, header};
+
+    use super::*;
+
+    #[test]
+    fn an_unavailable_log_is_answered_with_when_to_try_again_and_a_broken_one_with_nothing_of_it() {
+        let unavailable = ViewLogError::Unavailable("the disk is full".into());
+        let response = ApiError::from(unavailable).into_response();
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert!(response.headers().contains_key(header::RETRY_AFTER));
+
+        let broken = Problem::from(ApiError::from(ViewLogError::Broken("no such table".into())));
+        assert_eq!(broken.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert!(!broken.detail().contains("table"));
+    }
+}
