@@ -1,0 +1,101 @@
+//! The settings of the service: each is a flag and an environment variable of the same name.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::Parser;
+use events::BusUrl;
+use service_kit::guard::ServiceToken;
+use service_kit::settings::{ProcessSettings, ServerSettings, loopback};
+
+/// The catalogue of FlixTube: titles, search, lists, deletions.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "metadata", version)]
+pub struct Config {
+    /// Where the other services are answered
+    #[arg(long, env = "LISTEN", default_value_t = loopback(4030))]
+    pub listen: SocketAddr,
+
+    /// Where operators are answered: /livez, /readyz, /metrics, /version
+    #[arg(long, env = "ADMIN_LISTEN", default_value_t = loopback(4031))]
+    pub admin_listen: SocketAddr,
+
+    /// The secret that the services of one system share; `openssl rand -hex 32` makes one
+    #[arg(long, env = "SERVICE_TOKEN", hide_env_values = true)]
+    pub service_token: ServiceToken,
+
+    /// Where the catalogue is kept, e.g. sqlite:./data/metadata.db
+    #[arg(long, env = "CATALOG_URL", default_value = "sqlite:./data/metadata.db")]
+    pub catalog_url: CatalogUrl,
+
+    /// The event bus, e.g. embedded:./data/events.db
+    #[arg(long, env = "EVENTS_URL", default_value = "embedded:./data/events.db")]
+    pub events_url: BusUrl,
+
+    /// The bounds of the HTTP server.
+    #[command(flatten)]
+    pub server: ServerSettings,
+
+    /// Settings that every process has.
+    #[command(flatten)]
+    pub process: ProcessSettings,
+}
+
+/// The engine that keeps the catalogue, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CatalogUrl {
+    /// An SQLite file, written as `sqlite:PATH`.
+    Sqlite(PathBuf),
+}
+
+/// Says why a text is no [`CatalogUrl`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a catalogue is named by sqlite:PATH, such as sqlite:./data/metadata.db")]
+pub struct InvalidCatalogUrl;
+
+impl FromStr for CatalogUrl {
+    type Err = InvalidCatalogUrl;
+
+    fn from_str(url: &str) -> Result<Self, Self::Err> {
+        match url.split_once(':') {
+            Some(("sqlite", path)) if !path.is_empty() => Ok(Self::Sqlite(PathBuf::from(path))),
+            _ => Err(InvalidCatalogUrl),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TOKEN: &str = "0123456789abcdef0123456789abcdef";
+
+    fn parse(flags: &[&str]) -> Result<Config, String> {
+        let flags = ["metadata", "--service-token", TOKEN].iter().chain(flags);
+        Config::try_parse_from(flags).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn without_settings_the_embedded_engines_below_data_are_used_on_loopback() {
+        let config = parse(&[]).unwrap();
+        assert_eq!(config.listen.to_string(), "127.0.0.1:4030");
+        assert_eq!(config.admin_listen.to_string(), "127.0.0.1:4031");
+        let expected = CatalogUrl::Sqlite(PathBuf::from("./data/metadata.db"));
+        assert_eq!(config.catalog_url, expected);
+    }
+
+    #[test]
+    fn a_wrong_catalogue_url_is_refused_with_what_is_accepted() {
+        for url in ["", "metadata.db", "sqlite:", "mysql://db/x"] {
+            let refusal = parse(&["--catalog-url", url]).unwrap_err();
+            assert!(refusal.contains("sqlite:./data/metadata.db"), "{refusal}");
+        }
+    }
+
+    #[test]
+    fn a_short_service_token_is_refused() {
+        let refusal = Config::try_parse_from(["metadata", "--service-token", "x"]).unwrap_err();
+        assert!(refusal.to_string().contains("at least 32"));
+    }
+}
