@@ -66,26 +66,20 @@ impl IntoResponse for ApiError {
 }
 
 impl ApiError {
-    /// Each error is logged here, once: what the client did at DEBUG.
+    /// Each error is logged here, once, by whose affair it is.
     fn log(&self) {
-        let chain = chain(self);
-        match self {
-            Self::Refused(_)
-            | Self::Relayed(_)
-            | Self::Upload {
-                source: UploadError::BrokenOff(_) | UploadError::TooLarge { .. },
-                ..
-            } => tracing::debug!(error = chain, "refused"),
-            Self::Call { service, source } if relayed(*service, source).is_some() => {
-                tracing::debug!(error = chain, "refused by a service");
+        let error = chain(self);
+        match self.problem().status() {
+            _ if matches!(self, Self::Relayed(_)) => {
+                tracing::debug!(error, "refused by a service");
             }
-            Self::Call { source, .. } if source.is_unavailable() => {
-                tracing::warn!(error = chain, "a service is not available");
+            StatusCode::SERVICE_UNAVAILABLE => {
+                tracing::warn!(error, "a service is not available");
             }
-            Self::Call { .. }
-            | Self::Unexpected { .. }
-            | Self::Unreadable { .. }
-            | Self::Upload { .. } => tracing::error!(error = chain, "a service failed"),
+            status if status.is_client_error() || status == StatusCode::INSUFFICIENT_STORAGE => {
+                tracing::debug!(error, "refused");
+            }
+            _ => tracing::error!(error, "a service failed"),
         }
     }
 

@@ -18,13 +18,15 @@ use http_body_util::BodyExt as _;
 use hyper::body::Frame;
 use service_kit::client::{CallError, ServiceClient};
 use service_kit::problem::Problem;
-use tokio::sync::mpsc;
+use tokio::sync::mpsc::{self, error::SendTimeoutError};
 
 use crate::error::ApiError;
 use crate::relay::{Answer, CollectError};
 
 /// Chunks on their way between the two connections. More would not be faster; each costs memory.
 const CHUNKS_IN_FLIGHT: usize = 2;
+/// How long the store may take no byte before it counts as down.
+const STALLED: Duration = Duration::from_mins(1);
 /// How long the store may take after the last byte: it syncs the file and registers the video.
 const FINISHING: Duration = Duration::from_mins(5);
 
@@ -40,8 +42,8 @@ pub(crate) enum UploadError {
     /// The store cannot be asked.
     #[error("the upload could not be passed on")]
     Upstream(#[from] CallError),
-    /// The store has all the bytes and does not answer.
-    #[error("the upload was not finished in time")]
+    /// The store takes no more bytes, or has them all and does not answer.
+    #[error("the upload was not taken in time")]
     Unfinished,
     /// The store's answer cannot be read.
     #[error("the answer to an upload cannot be read")]
@@ -111,13 +113,17 @@ async fn read(mut body: Body, sender: mpsc::Sender<Chunk>, limit: u64) -> Result
             .ok()
             .and_then(|length| left.checked_sub(length))
             .ok_or(UploadError::TooLarge { limit })?;
-        if sender.send(Chunk::Bytes(bytes)).await.is_err() {
-            return Ok(());
+        match sender.send_timeout(Chunk::Bytes(bytes), STALLED).await {
+            Ok(()) => {}
+            Err(SendTimeoutError::Closed(_)) => return Ok(()),
+            Err(SendTimeoutError::Timeout(_)) => return Err(UploadError::Unfinished),
         }
     }
-    // Nobody listens where the store has answered already.
-    let _answered = sender.send(Chunk::End).await;
-    Ok(())
+    match sender.send_timeout(Chunk::End, STALLED).await {
+        // Nobody listens where the store has answered already.
+        Ok(()) | Err(SendTimeoutError::Closed(_)) => Ok(()),
+        Err(SendTimeoutError::Timeout(_)) => Err(UploadError::Unfinished),
+    }
 }
 
 /// The body of the call upstream: it fails unless its end was marked.
