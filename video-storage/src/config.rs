@@ -1,0 +1,97 @@
+//! Settings: each is a flag and an environment variable of the same name.
+
+use std::net::SocketAddr;
+
+use clap::Parser;
+use events::BusUrl;
+use service_kit::client::ServiceUrl;
+use service_kit::guard::ServiceToken;
+use service_kit::settings::{ServerSettings, loopback};
+
+use crate::store::StoreUrl;
+
+/// 16 GiB: a film in the best quality that is sold.
+pub const DEFAULT_MAX_VIDEO_BYTES: u64 = 16 * 1024 * 1024 * 1024;
+/// Uploads at the same time.
+pub const DEFAULT_MAX_CONCURRENT_UPLOADS: usize = 16;
+
+/// Everything that this service can be told.
+#[derive(Clone, Debug, Parser)]
+pub struct Config {
+    /// Where to listen
+    #[arg(long, env = "LISTEN", default_value_t = loopback(4020))]
+    pub listen: SocketAddr,
+
+    /// The token that all services of the system share
+    #[arg(long, env = "SERVICE_TOKEN", hide_env_values = true)]
+    pub service_token: ServiceToken,
+
+    /// Where the bytes are kept, written as `file:FOLDER`
+    #[arg(long, env = "STORE_URL", default_value = "file:./data/videos")]
+    pub store_url: StoreUrl,
+
+    /// Where the service `metadata` answers
+    #[arg(long, env = "METADATA_URL", default_value = "http://127.0.0.1:4030")]
+    pub metadata_url: ServiceUrl,
+
+    /// The event bus
+    #[arg(long, env = "EVENTS_URL", default_value = "embedded:./data/events.db")]
+    pub events_url: BusUrl,
+
+    /// The largest video that is taken, in bytes
+    #[arg(long, env = "MAX_VIDEO_BYTES", default_value_t = DEFAULT_MAX_VIDEO_BYTES, value_parser = clap::value_parser!(u64).range(1..))]
+    pub max_video_bytes: u64,
+
+    /// Uploads at the same time; further ones are asked to come again
+    #[arg(long, env = "MAX_CONCURRENT_UPLOADS", default_value_t = DEFAULT_MAX_CONCURRENT_UPLOADS, value_parser = places)]
+    pub max_concurrent_uploads: usize,
+
+    /// The bounds of the HTTP server
+    #[command(flatten)]
+    pub server: ServerSettings,
+}
+
+fn places(text: &str) -> Result<usize, String> {
+    text.parse()
+        .ok()
+        .filter(|places| (1..=10_000).contains(places))
+        .ok_or_else(|| "a number from 1 to 10000 is needed".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    const TOKEN: [&str; 3] = [
+        "video-storage",
+        "--service-token",
+        "0123456789abcdef0123456789abcdef",
+    ];
+
+    #[test]
+    fn the_flags_are_well_formed_and_have_defaults() {
+        Config::command().debug_assert();
+        let config = Config::try_parse_from(TOKEN).unwrap();
+        assert_eq!(config.listen.port(), 4020);
+        assert_eq!(config.max_video_bytes, 17_179_869_184);
+        assert_eq!(config.store_url.to_string(), "file:./data/videos");
+    }
+
+    #[test]
+    fn a_bad_setting_is_refused_with_what_is_accepted() {
+        for (flag, value, says) in [
+            (
+                "--store-url",
+                "s3://videos",
+                "a store is written as file:FOLDER",
+            ),
+            ("--max-concurrent-uploads", "0", "a number from 1 to 10000"),
+            ("--service-token", "short", "at least 32"),
+        ] {
+            let refused = Config::try_parse_from(["video-storage", flag, value]).unwrap_err();
+            assert!(refused.to_string().contains(says), "{refused}");
+        }
+    }
+}

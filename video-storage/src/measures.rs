@@ -1,0 +1,60 @@
+//! What this service counts.
+
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use service_kit::context::Metrics;
+
+/// How an upload ended.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, EncodeLabelValue)]
+pub(crate) enum Outcome {
+    /// Taken, and new.
+    Completed,
+    /// Answered by an earlier upload with the same key.
+    Repeated,
+    /// Not what it must be: type, size, no picture.
+    Refused,
+    /// The client or its connection gave up.
+    Broken,
+    /// The store did.
+    Failed,
+}
+
+#[derive(Clone, Debug, Eq, Hash, PartialEq, EncodeLabelSet)]
+struct OutcomeLabel {
+    outcome: Outcome,
+}
+
+/// The counters. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Measures {
+    /// Bytes of videos taken in.
+    pub(crate) received: Counter,
+    /// Bytes of videos and posters sent out.
+    pub(crate) sent: Counter,
+    /// Reads whose body is not at its end.
+    pub(crate) open_reads: Gauge<i64>,
+    /// Uploads that the catalogue does not know yet.
+    pub(crate) pending: Gauge<i64>,
+    uploads: Family<OutcomeLabel, Counter>,
+}
+
+impl Measures {
+    pub(crate) fn new(metrics: &Metrics) -> Self {
+        Self {
+            received: metrics.counter("video_received_bytes", "Bytes of videos taken in"),
+            sent: metrics.counter("video_sent_bytes", "Bytes of videos and posters sent out"),
+            open_reads: metrics.gauge("video_open_reads", "Answers whose body is being sent"),
+            pending: metrics.gauge(
+                "video_pending_registrations",
+                "Complete uploads that the catalogue does not know yet",
+            ),
+            uploads: metrics.counters("video_uploads", "Uploads by how they ended"),
+        }
+    }
+
+    pub(crate) fn upload_ended(&self, outcome: Outcome) {
+        self.uploads.get_or_create(&OutcomeLabel { outcome }).inc();
+    }
+}

@@ -1,0 +1,33 @@
+//! The HTTP interface. Only other services call it.
+
+mod posters;
+mod videos;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::{get, post, put};
+
+use crate::poster::Posters;
+use crate::serve::Reads;
+use crate::upload::Uploads;
+
+/// What the handlers work with.
+#[derive(Clone, Debug)]
+pub(crate) struct App {
+    pub(crate) uploads: Arc<Uploads>,
+    pub(crate) reads: Arc<Reads>,
+    pub(crate) posters: Arc<Posters>,
+}
+
+/// Every route; `get` answers HEAD as well.
+pub(crate) fn router(app: App) -> Router {
+    Router::new()
+        .route("/videos", post(videos::upload))
+        .route("/videos/{id}", get(videos::serve))
+        .route("/videos/{id}/poster", put(posters::put).get(posters::serve))
+        // Each handler reads its body itself, up to its own limit.
+        .layer(DefaultBodyLimit::disable())
+        .with_state(app)
+}

@@ -1,0 +1,408 @@
+//! The blob store: where it is, how it is laid out, and the few operations that this service needs.
+//!
+//! Everything goes through `Arc<dyn ObjectStore>`. What one engine can and another cannot is
+//! decided in [`engine`], and nowhere else.
+//!
+//! | object | holds |
+//! |---|---|
+//! | `videos/{id}` | the bytes |
+//! | `records/{id}.json` | what is known of a complete upload; its commit point |
+//! | `intents/{id}.json` | that an upload was begun; gone when nothing is left to do for it |
+//! | `posters/{id}` | the picture |
+//! | `keys/{hash}.json` | which upload an `Idempotency-Key` stands for |
+//! | `store.json` | that this is our store, and that it is there |
+
+mod engine;
+#[cfg(test)]
+mod faulty;
+mod url;
+
+use std::io;
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::{StreamExt as _, TryStreamExt as _};
+use object_store::path::Path;
+use object_store::{
+    GetOptions, GetResult, MultipartUpload, ObjectMeta, ObjectStore, ObjectStoreExt as _, PutMode,
+    PutOptions, PutPayload,
+};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+pub use engine::OpenError;
+pub use url::{InvalidStoreUrl, StoreUrl};
+
+use engine::Engine;
+#[cfg(test)]
+pub(crate) use faulty::{Fault, FaultyStore};
+
+/// Names of objects are made of ids and hashes only, never of what a user typed.
+#[derive(Clone, Debug)]
+pub(crate) struct Object {
+    path: Path,
+}
+
+impl Object {
+    fn at(path: String) -> Self {
+        Self {
+            path: Path::from(path),
+        }
+    }
+
+    pub(crate) fn video(id: Uuid) -> Self {
+        Self::at(format!("videos/{id}"))
+    }
+
+    pub(crate) fn poster(id: Uuid) -> Self {
+        Self::at(format!("posters/{id}"))
+    }
+
+    pub(crate) fn record(id: Uuid) -> Self {
+        Self::at(format!("records/{id}.json"))
+    }
+
+    pub(crate) fn intent(id: Uuid) -> Self {
+        Self::at(format!("intents/{id}.json"))
+    }
+
+    /// `hash` is lower-case hexadecimal.
+    pub(crate) fn key(hash: &str) -> Self {
+        Self::at(format!("keys/{hash}.json"))
+    }
+
+    fn marker() -> Self {
+        Self::at("store.json".to_owned())
+    }
+}
+
+/// Why the store did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The store is down, slow, or refuses.
+    #[error("cannot {operation} {object}")]
+    Unavailable {
+        /// What was tried.
+        operation: &'static str,
+        /// The name of the object.
+        object: String,
+        /// What the store said.
+        source: object_store::Error,
+    },
+    /// The store has no room left.
+    #[error("no room to {operation} {object}")]
+    Full {
+        /// What was tried.
+        operation: &'static str,
+        /// The name of the object.
+        object: String,
+        /// What the store said.
+        source: object_store::Error,
+    },
+    /// The store answers, but it is not ours: a folder that is not mounted, an emptied bucket.
+    #[error("the store has lost its marker; is it mounted?")]
+    Missing,
+    /// A document of ours cannot be read.
+    #[error("cannot understand {object}")]
+    Damaged {
+        /// The name of the object.
+        object: String,
+        /// What is wrong with it.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+impl StoreError {
+    pub(crate) fn damaged(
+        object: &Object,
+        source: impl std::error::Error + Send + Sync + 'static,
+    ) -> Self {
+        Self::Damaged {
+            object: object.path.to_string(),
+            source: Box::new(source),
+        }
+    }
+}
+
+/// A read that began.
+#[derive(Debug)]
+pub(crate) enum Opened {
+    /// The object, or the part of it.
+    Found(Box<GetResult>),
+    /// There is no such object in a store that is there.
+    Missing,
+    /// The object does not carry the wanted tag.
+    Changed,
+}
+
+/// Whether an object was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Created {
+    Yes,
+    /// There was one; it is unchanged.
+    Existed,
+}
+
+/// The blob store. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Store {
+    objects: Arc<dyn ObjectStore>,
+    engine: Engine,
+}
+
+#[derive(Serialize, Deserialize)]
+struct MarkerDocument {
+    schema: u32,
+}
+
+impl Store {
+    /// Opens the store and makes it ours.
+    pub(crate) async fn open(url: &StoreUrl) -> Result<Self, OpenError> {
+        let (objects, engine) = engine::open(url).await?;
+        let store = Self { objects, engine };
+        let marker = store
+            .create_json(&Object::marker(), &MarkerDocument { schema: 1 })
+            .await;
+        marker.map_err(OpenError::Mark)?;
+        Ok(store)
+    }
+
+    /// A store on any engine, for tests that need one that fails.
+    #[cfg(test)]
+    pub(crate) async fn on(objects: Arc<dyn ObjectStore>) -> Self {
+        let engine = Engine::Other;
+        let store = Self { objects, engine };
+        let marker = MarkerDocument { schema: 1 };
+        let _ = store.create_json(&Object::marker(), &marker).await;
+        store
+    }
+
+    /// Whether the store answers and is ours.
+    pub(crate) async fn check(&self) -> Result<(), StoreError> {
+        let marker = Object::marker();
+        match self.objects.head(&marker.path).await {
+            Ok(_) => Ok(()),
+            Err(object_store::Error::NotFound { .. }) => Err(StoreError::Missing),
+            Err(source) => Err(failed("find", &marker, source)),
+        }
+    }
+
+    /// Lets another process have the store. Nothing is being written any more.
+    pub(crate) fn release(&self) {
+        self.engine.release();
+    }
+
+    /// How much room is left, where the engine can tell.
+    pub(crate) async fn available_bytes(&self) -> Option<u64> {
+        self.engine.available_bytes().await
+    }
+
+    /// The size of the parts that an upload is cut into.
+    pub(crate) fn part_bytes(&self) -> usize {
+        self.engine.part_bytes()
+    }
+
+    /// Begins to write an object that appears all at once when it is complete.
+    pub(crate) async fn begin(
+        &self,
+        object: &Object,
+    ) -> Result<Box<dyn MultipartUpload>, StoreError> {
+        let begun = self.objects.put_multipart(&object.path).await;
+        begun.map_err(|source| failed("begin", object, source))
+    }
+
+    /// Writes a small object, over any that is there.
+    pub(crate) async fn put(&self, object: &Object, bytes: Bytes) -> Result<(), StoreError> {
+        let payload = PutPayload::from_bytes(bytes);
+        let put = self.objects.put(&object.path, payload).await;
+        put.map(drop)
+            .map_err(|source| failed("write", object, source))
+    }
+
+    /// Writes a document, over any that is there.
+    pub(crate) async fn put_json(
+        &self,
+        object: &Object,
+        document: &impl Serialize,
+    ) -> Result<(), StoreError> {
+        let bytes = to_json(object, document)?;
+        self.put(object, bytes).await
+    }
+
+    /// Writes a document unless there is one.
+    pub(crate) async fn create_json(
+        &self,
+        object: &Object,
+        document: &impl Serialize,
+    ) -> Result<Created, StoreError> {
+        let payload = PutPayload::from_bytes(to_json(object, document)?);
+        let options = PutOptions::from(PutMode::Create);
+        match self.objects.put_opts(&object.path, payload, options).await {
+            Ok(_) => Ok(Created::Yes),
+            Err(object_store::Error::AlreadyExists { .. }) => Ok(Created::Existed),
+            Err(source) => Err(failed("create", object, source)),
+        }
+    }
+
+    /// Reads a document; `None` if there is none.
+    pub(crate) async fn get_json<T: DeserializeOwned>(
+        &self,
+        object: &Object,
+    ) -> Result<Option<T>, StoreError> {
+        let Some((bytes, _)) = self.get(object).await? else {
+            return Ok(None);
+        };
+        serde_json::from_slice(&bytes)
+            .map(Some)
+            .map_err(|source| StoreError::damaged(object, source))
+    }
+
+    /// Reads a small object whole; `None` if there is none.
+    pub(crate) async fn get(
+        &self,
+        object: &Object,
+    ) -> Result<Option<(Bytes, ObjectMeta)>, StoreError> {
+        match self.open_object(object, GetOptions::new()).await? {
+            Opened::Found(found) => {
+                let meta = found.meta.clone();
+                let bytes = found.bytes().await;
+                bytes
+                    .map(|bytes| Some((bytes, meta)))
+                    .map_err(|source| failed("read", object, source))
+            }
+            Opened::Missing | Opened::Changed => Ok(None),
+        }
+    }
+
+    /// Begins to read an object, or the part of it, if it still has this tag.
+    pub(crate) async fn open_range(
+        &self,
+        object: &Object,
+        range: Option<Range<u64>>,
+        tag: Option<&str>,
+    ) -> Result<Opened, StoreError> {
+        let options = GetOptions::new().with_range(range).with_if_match(tag);
+        self.open_object(object, options).await
+    }
+
+    /// Finds an object without reading it, if it still has this tag.
+    pub(crate) async fn find(
+        &self,
+        object: &Object,
+        tag: Option<&str>,
+    ) -> Result<Opened, StoreError> {
+        let options = GetOptions::new().with_head(true).with_if_match(tag);
+        self.open_object(object, options).await
+    }
+
+    async fn open_object(
+        &self,
+        object: &Object,
+        options: GetOptions,
+    ) -> Result<Opened, StoreError> {
+        match self.objects.get_opts(&object.path, options).await {
+            Ok(found) => Ok(Opened::Found(Box::new(found))),
+            Err(object_store::Error::Precondition { .. }) => Ok(Opened::Changed),
+            Err(object_store::Error::NotFound { .. }) => {
+                // Everything is "not found" in a folder that is not mounted.
+                self.check().await?;
+                Ok(Opened::Missing)
+            }
+            Err(source) => Err(failed("read", object, source)),
+        }
+    }
+
+    /// Removes an object; one that is not there is removed already.
+    pub(crate) async fn remove(&self, object: &Object) -> Result<(), StoreError> {
+        match self.objects.delete(&object.path).await {
+            Ok(()) => Ok(()),
+            Err(object_store::Error::NotFound { .. }) => self.check().await,
+            Err(source) => Err(failed("remove", object, source)),
+        }
+    }
+
+    /// The ids that have an intent.
+    pub(crate) async fn intents(&self) -> Result<Vec<Uuid>, StoreError> {
+        let found = self.list("intents").await?;
+        let ids = found.iter().filter_map(|meta| {
+            let name = meta.location.filename()?.strip_suffix(".json")?;
+            Uuid::try_parse(name).ok()
+        });
+        Ok(ids.collect())
+    }
+
+    /// The hashes of the idempotency keys that were written before this time.
+    pub(crate) async fn keys_before(
+        &self,
+        before: jiff::Timestamp,
+    ) -> Result<Vec<String>, StoreError> {
+        let found = self.list("keys").await?;
+        let hashes = found.iter().filter_map(|meta| {
+            let hash = meta.location.filename()?.strip_suffix(".json")?;
+            (written_at(meta) < before).then(|| hash.to_owned())
+        });
+        Ok(hashes.collect())
+    }
+
+    async fn list(&self, folder: &'static str) -> Result<Vec<ObjectMeta>, StoreError> {
+        let object = Object::at(folder.to_owned());
+        let listed = self.objects.list(Some(&object.path)).boxed();
+        listed
+            .try_collect()
+            .await
+            .map_err(|source| failed("list", &object, source))
+    }
+}
+
+/// When an object was written, to the millisecond.
+pub(crate) fn written_at(meta: &ObjectMeta) -> jiff::Timestamp {
+    let ms = meta.last_modified.timestamp_millis();
+    jiff::Timestamp::from_millisecond(ms).unwrap_or(jiff::Timestamp::UNIX_EPOCH)
+}
+
+fn to_json(object: &Object, document: &impl Serialize) -> Result<Bytes, StoreError> {
+    serde_json::to_vec(document)
+        .map(Bytes::from)
+        .map_err(|source| StoreError::damaged(object, source))
+}
+
+/// Tells a full disk from every other failure.
+pub(crate) fn failed(
+    operation: &'static str,
+    object: &Object,
+    source: object_store::Error,
+) -> StoreError {
+    let object = object.path.to_string();
+    if is_full(&source) {
+        StoreError::Full {
+            operation,
+            object,
+            source,
+        }
+    } else {
+        StoreError::Unavailable {
+            operation,
+            object,
+            source,
+        }
+    }
+}
+
+fn is_full(error: &object_store::Error) -> bool {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref::<io::Error>() {
+            return matches!(
+                error.kind(),
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+            );
+        }
+        cause = error.source();
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests;
