@@ -1,7 +1,8 @@
 //! Beats become events.
 
 use std::collections::{HashSet, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use events::{Envelope, EventBus, PlaybackState, PublishError, VideoViewed, WatchProgressed};
 use uuid::Uuid;
@@ -12,6 +13,9 @@ use crate::watch_token::WatchSession;
 /// How many sessions are remembered as announced. Forgetting one costs one event more, which its
 /// consumers know by its id.
 const REMEMBERED_SESSIONS: usize = 100_000;
+
+/// How long a player waits for its beat to be taken.
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Publishes what watch sessions do.
 pub(crate) struct Publisher {
@@ -39,15 +43,21 @@ impl Publisher {
         beat: &Beat,
     ) -> Result<(), PublishError> {
         if beat.state() == PlaybackState::Playing && !self.announced().contains(session.session) {
-            self.bus.publish(Envelope::of(&viewed(session))).await?;
+            self.send(Envelope::of(&viewed(session))).await?;
             self.announced().insert(session.session);
         }
-        self.bus
-            .publish(Envelope::of(&progressed(session, beat)))
-            .await
+        self.send(Envelope::of(&progressed(session, beat))).await
     }
 
-    fn announced(&self) -> std::sync::MutexGuard<'_, AnnouncedSessions> {
+    /// Publishes one event. A bus that says nothing for [`TIMEOUT`] counts as down; should it have
+    /// taken the event after all, the player's next try is the same event again.
+    async fn send(&self, event: Envelope) -> Result<(), PublishError> {
+        tokio::time::timeout(TIMEOUT, self.bus.publish(event))
+            .await
+            .unwrap_or_else(|silent| Err(PublishError::Unavailable(silent.into())))
+    }
+
+    fn announced(&self) -> MutexGuard<'_, AnnouncedSessions> {
         self.announced
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

@@ -66,8 +66,14 @@ impl Reporter {
             }
             let due = self.playbacks.take_due(clock::now());
             self.hold(due);
-            if Instant::now() >= not_before && !self.publish_waiting().await {
-                not_before = Instant::now() + PAUSE;
+            if Instant::now() < not_before {
+                continue;
+            }
+            // A bus that is slow must not hold up the end; what is on its way then goes out again.
+            match shutdown.run_until_cancelled(self.publish_waiting()).await {
+                Some(true) => {}
+                Some(false) => not_before = Instant::now() + PAUSE,
+                None => break,
             }
         }
         let rest = self.playbacks.take_all();
