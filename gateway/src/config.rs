@@ -1,15 +1,12 @@
 //! The gateway's settings: flags, and environment variables of the same name.
 
-use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
-use std::path::PathBuf;
-use std::str::FromStr;
 
 use clap::{Args, Parser};
 use service_kit::client::ServiceUrl;
 use service_kit::guard::ServiceToken;
-use service_kit::secret::{Secret, SecretError};
+use service_kit::secret::SecretSource;
 use service_kit::settings::{ProcessSettings, ServerSettings};
 
 use crate::admission::{PublicHosts, TrustedProxies};
@@ -69,13 +66,28 @@ pub struct Config {
 
     /// The file with the key of the cookies; made on the first start, the same for all replicas
     #[arg(
-        id = "viewer_key_file",
         long = "viewer-key-file",
         env = "VIEWER_KEY_FILE",
         default_value = "./data/secrets/viewer.key"
     )]
-    pub viewer_key: KeySource,
+    pub viewer_key: SecretSource,
 
+    /// The largest video that is taken, in bytes
+    #[arg(long, env = "MAX_VIDEO_BYTES", default_value = "17179869184")]
+    pub max_video_bytes: u64,
+
+    /// Who may reach and change this server
+    #[command(flatten)]
+    pub public: PublicSettings,
+
+    /// The bounds of the public server
+    #[command(flatten)]
+    pub server: ServerSettings,
+}
+
+/// Who may reach and change this server.
+#[derive(Clone, Debug, Default, Args)]
+pub struct PublicSettings {
     /// The secret that gives the right to upload, edit and delete; at least 32 bytes
     #[arg(long, env = "OWNER_TOKEN", hide_env_values = true)]
     pub owner_token: Option<OwnerToken>,
@@ -86,6 +98,7 @@ pub struct Config {
         env = "ALLOW_ANONYMOUS_WRITES",
         action = clap::ArgAction::Set,
         num_args = 0..=1,
+        require_equals = true,
         default_value_t = false,
         default_missing_value = "true"
     )]
@@ -100,43 +113,9 @@ pub struct Config {
     #[arg(long, env = "TRUSTED_PROXIES", default_value = "")]
     pub trusted_proxies: TrustedProxies,
 
-    /// The largest video that is taken, in bytes
-    #[arg(long, env = "MAX_VIDEO_BYTES", default_value = "17179869184")]
-    pub max_video_bytes: u64,
-
     /// How many requests a client may send per minute; 0 sets no limit
     #[arg(long, env = "RATE_LIMIT_PER_MINUTE", default_value = "0")]
     pub rate_limit_per_minute: u32,
-
-    /// The bounds of the public server
-    #[command(flatten)]
-    pub server: ServerSettings,
-}
-
-/// Where the key of the cookies comes from.
-#[derive(Clone, Debug)]
-pub enum KeySource {
-    /// A file, made on the first start.
-    File(PathBuf),
-    /// Given by the program that runs this service.
-    Given(Secret),
-}
-
-impl KeySource {
-    pub(crate) async fn load(&self) -> Result<Secret, SecretError> {
-        match self {
-            Self::File(path) => Secret::load_or_create(path).await,
-            Self::Given(secret) => Ok(secret.clone()),
-        }
-    }
-}
-
-impl FromStr for KeySource {
-    type Err = Infallible;
-
-    fn from_str(path: &str) -> Result<Self, Infallible> {
-        Ok(Self::File(path.into()))
-    }
 }
 
 /// Settings that are each right but do not go together.
@@ -144,7 +123,7 @@ impl FromStr for KeySource {
 pub enum Contradiction {
     /// The server could be reached, and written to, by anybody.
     #[error(
-        "LISTEN={listen} can be reached from other machines, so somebody must own this server: set \
+        "{listen} can be reached from other machines, so somebody must own this server: set \
          OWNER_TOKEN to a secret of at least 32 bytes (`openssl rand -hex 32` makes one), or \
          ALLOW_ANONYMOUS_WRITES=true to let everybody upload, edit and delete, or listen on \
          127.0.0.1"
@@ -165,7 +144,7 @@ impl Config {
     /// Whether the settings go together.
     pub(crate) fn check(&self) -> Result<(), Contradiction> {
         let listen = self.listen;
-        match (&self.owner_token, self.allow_anonymous_writes) {
+        match (&self.public.owner_token, self.public.allow_anonymous_writes) {
             (Some(_), true) => Err(Contradiction::OwnedByAll),
             (None, false) if !listen.ip().to_canonical().is_loopback() => {
                 Err(Contradiction::NobodyOwns { listen })
@@ -173,7 +152,9 @@ impl Config {
             _ => Ok(()),
         }
     }
+}
 
+impl PublicSettings {
     pub(crate) fn requests_per_minute(&self) -> Option<NonZeroU32> {
         NonZeroU32::new(self.rate_limit_per_minute)
     }
@@ -212,9 +193,9 @@ mod tests {
         assert_eq!(check(&["--listen", "[::1]:4000"]), Ok(()));
         let owned = [&open[..], &["--owner-token", TOKEN]].concat();
         assert_eq!(check(&owned), Ok(()));
-        let anonymous = [&open[..], &["--allow-anonymous-writes", "true"]].concat();
+        let anonymous = [&open[..], &["--allow-anonymous-writes"]].concat();
         assert_eq!(check(&anonymous), Ok(()));
-        let refused = [&open[..], &["--allow-anonymous-writes", "false"]].concat();
+        let refused = [&open[..], &["--allow-anonymous-writes=false"]].concat();
         assert!(check(&refused).is_err());
     }
 

@@ -32,7 +32,7 @@ impl Edge {
             video_streaming: VideoStreamingClient(client(&config.video_streaming_url)),
             history: HistoryClient(client(&config.history_url)),
             viewers: ViewerCookies::new(key),
-            ownership: Ownership::new(config.owner_token.clone(), key),
+            ownership: Ownership::new(config.public.owner_token.clone(), key),
             sign_in_attempts: SignInAttempts::default(),
             max_video_bytes: config.max_video_bytes,
         }

@@ -25,7 +25,7 @@ mod routes;
 mod service;
 
 pub use crate::admission::{MalformedProxies, MalformedPublicHosts, PublicHosts, TrustedProxies};
-pub use crate::config::{Command, Config, Contradiction, KeySource};
+pub use crate::config::{Command, Config, Contradiction, PublicSettings};
 pub use crate::owner::{OwnerToken, WeakOwnerToken};
 pub use crate::service::{BindError, RunError, Service};
 

@@ -24,6 +24,11 @@ const MIN_TOKEN_BYTES: usize = 32;
 pub struct OwnerToken(String);
 
 impl OwnerToken {
+    /// The token itself, for whoever is to show it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
     /// Takes as long for a wrong token as for the right one.
     fn matches(&self, presented: &[u8]) -> bool {
         self.0.as_bytes().ct_eq(presented).into()

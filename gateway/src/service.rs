@@ -11,7 +11,7 @@ use service_kit::server::HttpServer;
 use tokio_util::sync::CancellationToken;
 
 use crate::admission::Admission;
-use crate::config::{Config, Contradiction};
+use crate::config::{Config, Contradiction, PublicSettings};
 use crate::edge::Edge;
 use crate::routes;
 
@@ -68,10 +68,10 @@ impl Service {
             })?;
         warn_of_exposure(&config);
         let edge = Arc::new(Edge::new(&config, &key));
-        let requests_per_minute = config.requests_per_minute();
+        let requests_per_minute = config.public.requests_per_minute();
         let admission = Admission::new(
-            config.public_hosts,
-            config.trusted_proxies,
+            config.public.public_hosts,
+            config.public.trusted_proxies,
             requests_per_minute,
         );
         Ok(Self {
@@ -107,17 +107,23 @@ impl Service {
 
 /// Says what is legal but rarely meant.
 fn warn_of_exposure(config: &Config) {
+    let PublicSettings {
+        owner_token,
+        allow_anonymous_writes,
+        public_hosts,
+        ..
+    } = &config.public;
     let loopback = config.listen.ip().to_canonical().is_loopback();
-    if !loopback && config.public_hosts.is_empty() {
+    if !loopback && public_hosts.is_empty() {
         tracing::warn!(
             "other machines can reach this server but call it by a name that PUBLIC_HOSTS does not \
              list; they are answered 421"
         );
     }
-    if config.allow_anonymous_writes && !loopback {
+    if *allow_anonymous_writes && !loopback {
         tracing::warn!("everybody who reaches this server may upload, edit and delete");
     }
-    if loopback && !config.public_hosts.is_empty() && config.owner_token.is_none() {
+    if loopback && !public_hosts.is_empty() && owner_token.is_none() {
         tracing::warn!(
             "PUBLIC_HOSTS is set without OWNER_TOKEN: everybody whom a proxy lets through to this \
              server may upload, edit and delete"

@@ -19,7 +19,7 @@ async fn a_foreign_host_is_misdirected_wherever_it_asks() {
 #[tokio::test]
 async fn a_listed_host_is_answered() {
     let world = World::with(|setup| {
-        setup.config.public_hosts = "videos.example.org".parse().unwrap();
+        setup.config.public.public_hosts = "videos.example.org".parse().unwrap();
     })
     .await;
     for host in [
@@ -97,12 +97,12 @@ async fn a_write_from_this_sites_own_pages_is_taken() {
 #[tokio::test]
 async fn the_origin_of_a_page_over_tls_is_known_from_a_trusted_proxy_only() {
     let behind_proxy = World::with(|setup| {
-        setup.config.public_hosts = "videos.example.org".parse().unwrap();
-        setup.config.trusted_proxies = "127.0.0.0/8".parse().unwrap();
+        setup.config.public.public_hosts = "videos.example.org".parse().unwrap();
+        setup.config.public.trusted_proxies = "127.0.0.0/8".parse().unwrap();
     })
     .await;
     let exposed = World::with(|setup| {
-        setup.config.public_hosts = "videos.example.org".parse().unwrap();
+        setup.config.public.public_hosts = "videos.example.org".parse().unwrap();
     })
     .await;
     for (world, status) in [
@@ -122,8 +122,8 @@ async fn the_origin_of_a_page_over_tls_is_known_from_a_trusted_proxy_only() {
 #[tokio::test]
 async fn the_rate_limit_counts_each_client_and_not_their_proxy() {
     let world = World::with(|setup| {
-        setup.config.rate_limit_per_minute = 3;
-        setup.config.trusted_proxies = "127.0.0.1".parse().unwrap();
+        setup.config.public.rate_limit_per_minute = 3;
+        setup.config.public.trusted_proxies = "127.0.0.1".parse().unwrap();
     })
     .await;
     let ask = async |address: &str| {

@@ -168,8 +168,8 @@ async fn a_gateway_that_others_can_reach_does_not_start_without_an_owner() {
     assert!(matches!(refusal, BindError::Settings(_)), "{refusal}");
     assert!(refusal.to_string().contains("OWNER_TOKEN"), "{refusal}");
     let mut owned = open.clone();
-    owned.owner_token = Some(OWNER_TOKEN.parse().unwrap());
+    owned.public.owner_token = Some(OWNER_TOKEN.parse().unwrap());
     assert!(Service::bind(owned).await.is_ok());
-    open.allow_anonymous_writes = true;
+    open.public.allow_anonymous_writes = true;
     assert!(Service::bind(open).await.is_ok());
 }

@@ -124,7 +124,7 @@ async fn a_forged_cookie_is_replaced_by_a_new_viewer() {
 #[tokio::test]
 async fn over_tls_the_cookie_is_secure_when_a_trusted_proxy_says_so() {
     let world = World::with(|setup| {
-        setup.config.trusted_proxies = "127.0.0.1".parse().unwrap();
+        setup.config.public.trusted_proxies = "127.0.0.1".parse().unwrap();
     })
     .await;
     let request = world.client.get("/").header("x-forwarded-proto", "https");

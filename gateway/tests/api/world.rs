@@ -10,11 +10,11 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method};
 use axum::middleware::{self, Next};
 use axum::response::Response;
-use gateway::{Config, KeySource, Service};
+use gateway::{Config, PublicSettings, Service};
 use service_kit::client::ServiceUrl;
 use service_kit::context::ServiceContext;
 use service_kit::guard::{ServiceToken, service_token};
-use service_kit::secret::Secret;
+use service_kit::secret::{Secret, SecretSource};
 use service_kit::server::{HttpServer, ServerSettings};
 use test_support::TestClient;
 use tokio::task::JoinSet;
@@ -96,7 +96,8 @@ impl World {
 
     /// With an owner, as on an address that others can reach.
     pub(crate) async fn owned() -> Self {
-        Self::with(|setup| setup.config.owner_token = Some(OWNER_TOKEN.parse().unwrap())).await
+        Self::with(|setup| setup.config.public.owner_token = Some(OWNER_TOKEN.parse().unwrap()))
+            .await
     }
 
     pub(crate) async fn with(change: impl FnOnce(&mut Setup)) -> Self {
@@ -185,13 +186,9 @@ pub(crate) fn config() -> Config {
         video_streaming_url: nowhere(),
         video_storage_url: nowhere(),
         history_url: nowhere(),
-        viewer_key: KeySource::Given(Secret::random()),
-        owner_token: None,
-        allow_anonymous_writes: false,
-        public_hosts: "".parse().unwrap(),
-        trusted_proxies: "".parse().unwrap(),
+        viewer_key: SecretSource::Known(Secret::random()),
+        public: PublicSettings::default(),
         max_video_bytes: 1024 * 1024,
-        rate_limit_per_minute: 0,
         server: ServerSettings {
             drain_grace: Duration::from_secs(1),
             ..ServerSettings::default()
