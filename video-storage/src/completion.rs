@@ -262,8 +262,13 @@ impl Completion {
     }
 
     fn keep_pending(&self, id: Uuid) {
+        let first = self.pending().is_empty();
         self.pending().entry(id).or_insert(Refusal::None);
         self.measure_pending();
+        if first {
+            // Once for each outage; the gauge says how many there are.
+            tracing::warn!(video.id = %id, "an upload is safe and waits for the catalogue");
+        }
     }
 
     fn drop_pending(&self, id: Uuid) {

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use clap::Parser;
-use events::BusUrl;
+use events::BusSource;
 use service_kit::client::ServiceUrl;
 use service_kit::guard::ServiceToken;
 use service_kit::settings::{ServerSettings, loopback};
@@ -35,8 +35,13 @@ pub struct Config {
     pub metadata_url: ServiceUrl,
 
     /// The event bus
-    #[arg(long, env = "EVENTS_URL", default_value = "embedded:./data/events.db")]
-    pub events_url: BusUrl,
+    #[arg(
+        long = "events-url",
+        env = "EVENTS_URL",
+        hide_env_values = true,
+        default_value = "embedded:./data/events.db"
+    )]
+    pub events: BusSource,
 
     /// The largest video that is taken, in bytes
     #[arg(long, env = "MAX_VIDEO_BYTES", default_value_t = DEFAULT_MAX_VIDEO_BYTES, value_parser = clap::value_parser!(u64).range(1..))]

@@ -132,7 +132,9 @@ impl Service {
                 url: config.store_url.clone(),
                 source,
             })?;
-        let bus = events::open(&config.events_url)
+        let bus = config
+            .events
+            .open()
             .await
             .map_err(|error| BindError::Events(error.into()))?;
 

@@ -1,13 +1,13 @@
 //! What this service counts.
 
-use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
+use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use service_kit::context::Metrics;
 
 /// How an upload ended.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, EncodeLabelValue)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
     /// Taken, and new.
     Completed,
@@ -23,7 +23,20 @@ pub(crate) enum Outcome {
 
 #[derive(Clone, Debug, Eq, Hash, PartialEq, EncodeLabelSet)]
 struct OutcomeLabel {
-    outcome: Outcome,
+    outcome: &'static str,
+}
+
+impl From<Outcome> for OutcomeLabel {
+    fn from(outcome: Outcome) -> Self {
+        let outcome = match outcome {
+            Outcome::Completed => "completed",
+            Outcome::Repeated => "repeated",
+            Outcome::Refused => "refused",
+            Outcome::Broken => "broken",
+            Outcome::Failed => "failed",
+        };
+        Self { outcome }
+    }
 }
 
 /// The counters. Cheap to clone.
@@ -55,6 +68,6 @@ impl Measures {
     }
 
     pub(crate) fn upload_ended(&self, outcome: Outcome) {
-        self.uploads.get_or_create(&OutcomeLabel { outcome }).inc();
+        self.uploads.get_or_create(&outcome.into()).inc();
     }
 }

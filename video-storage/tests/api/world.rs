@@ -124,7 +124,7 @@ impl World {
             service_token: TOKEN.parse().unwrap(),
             store_url: StoreUrl::File(self.store()),
             metadata_url: ServiceUrl::at(self.catalogue_at),
-            events_url: self.events_url(),
+            events: events::BusSource::Url(self.events_url()),
             max_video_bytes: 64 * 1024 * 1024,
             max_concurrent_uploads: 4,
             server: ServerSettings {
