@@ -55,6 +55,18 @@ pub(crate) struct Uploads {
     pub(crate) max_bytes: u64,
 }
 
+/// Counts an upload when it ends, however it does.
+struct Ending<'a> {
+    measures: &'a Measures,
+    outcome: Outcome,
+}
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        self.measures.upload_ended(self.outcome);
+    }
+}
+
 /// Why an upload was not taken.
 struct Refusal {
     outcome: Outcome,
@@ -68,13 +80,18 @@ impl Uploads {
         request: UploadRequest,
         body: Body,
     ) -> Result<UploadRecord, Problem> {
+        // Counted when dropped: the handler of a connection that broke gets no further than that.
+        let mut ending = Ending {
+            measures: &self.measures,
+            outcome: Outcome::Broken,
+        };
         match self.try_take(request, body).await {
             Ok((outcome, record)) => {
-                self.measures.upload_ended(outcome);
+                ending.outcome = outcome;
                 Ok(record)
             }
             Err(Refusal { outcome, problem }) => {
-                self.measures.upload_ended(outcome);
+                ending.outcome = outcome;
                 Err(problem)
             }
         }
