@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args, Parser};
-use events::BusUrl;
+use events::BusSource;
 use service_kit::guard::ServiceToken;
 use service_kit::settings::{ProcessSettings, ServerSettings, loopback};
 
@@ -42,8 +42,13 @@ pub struct Config {
     pub view_log_url: ViewLogUrl,
 
     /// The event bus, e.g. embedded:./data/events.db
-    #[arg(long, env = "EVENTS_URL", default_value = "embedded:./data/events.db")]
-    pub events_url: BusUrl,
+    #[arg(
+        long = "events-url",
+        env = "EVENTS_URL",
+        hide_env_values = true,
+        default_value = "embedded:./data/events.db"
+    )]
+    pub events: BusSource,
 
     /// The bounds of the HTTP server.
     #[command(flatten)]

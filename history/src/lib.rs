@@ -101,7 +101,9 @@ impl Service {
                     .map_err(BindError::ViewLog)?,
             ),
         };
-        let bus = events::open(&config.events_url)
+        let bus = config
+            .events
+            .open()
             .await
             .map_err(|error| BindError::Events(Box::new(error)))?;
         let context = ServiceContext::new("history");

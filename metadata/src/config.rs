@@ -4,22 +4,34 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use clap::Parser;
-use events::BusUrl;
+use clap::{Args, Parser};
+use events::BusSource;
 use service_kit::guard::ServiceToken;
 use service_kit::settings::{ProcessSettings, ServerSettings, loopback};
 
 /// The catalogue of FlixTube: titles, search, lists, deletions.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "metadata", version)]
-pub struct Config {
-    /// Where the other services are answered
-    #[arg(long, env = "LISTEN", default_value_t = loopback(4030))]
-    pub listen: SocketAddr,
+pub struct Command {
+    /// Settings that every process has.
+    #[command(flatten)]
+    pub process: ProcessSettings,
 
     /// Where operators are answered: /livez, /readyz, /metrics, /version
     #[arg(long, env = "ADMIN_LISTEN", default_value_t = loopback(4031))]
     pub admin_listen: SocketAddr,
+
+    /// What the service needs.
+    #[command(flatten)]
+    pub config: Config,
+}
+
+/// What the service needs.
+#[derive(Clone, Debug, Args)]
+pub struct Config {
+    /// Where the other services are answered
+    #[arg(long, env = "LISTEN", default_value_t = loopback(4030))]
+    pub listen: SocketAddr,
 
     /// The secret that the services of one system share; `openssl rand -hex 32` makes one
     #[arg(long, env = "SERVICE_TOKEN", hide_env_values = true)]
@@ -30,16 +42,17 @@ pub struct Config {
     pub catalog_url: CatalogUrl,
 
     /// The event bus, e.g. embedded:./data/events.db
-    #[arg(long, env = "EVENTS_URL", default_value = "embedded:./data/events.db")]
-    pub events_url: BusUrl,
+    #[arg(
+        long = "events-url",
+        env = "EVENTS_URL",
+        hide_env_values = true,
+        default_value = "embedded:./data/events.db"
+    )]
+    pub events: BusSource,
 
     /// The bounds of the HTTP server.
     #[command(flatten)]
     pub server: ServerSettings,
-
-    /// Settings that every process has.
-    #[command(flatten)]
-    pub process: ProcessSettings,
 }
 
 /// The engine that keeps the catalogue, and where.
@@ -71,16 +84,17 @@ mod tests {
 
     const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
-    fn parse(flags: &[&str]) -> Result<Config, String> {
+    fn parse(flags: &[&str]) -> Result<Command, String> {
         let flags = ["metadata", "--service-token", TOKEN].iter().chain(flags);
-        Config::try_parse_from(flags).map_err(|error| error.to_string())
+        Command::try_parse_from(flags).map_err(|error| error.to_string())
     }
 
     #[test]
     fn without_settings_the_embedded_engines_below_data_are_used_on_loopback() {
-        let config = parse(&[]).unwrap();
+        let command = parse(&[]).unwrap();
+        let config = command.config;
         assert_eq!(config.listen.to_string(), "127.0.0.1:4030");
-        assert_eq!(config.admin_listen.to_string(), "127.0.0.1:4031");
+        assert_eq!(command.admin_listen.to_string(), "127.0.0.1:4031");
         let expected = CatalogUrl::Sqlite(PathBuf::from("./data/metadata.db"));
         assert_eq!(config.catalog_url, expected);
     }
@@ -95,7 +109,7 @@ mod tests {
 
     #[test]
     fn a_short_service_token_is_refused() {
-        let refusal = Config::try_parse_from(["metadata", "--service-token", "x"]).unwrap_err();
+        let refusal = Command::try_parse_from(["metadata", "--service-token", "x"]).unwrap_err();
         assert!(refusal.to_string().contains("at least 32"));
     }
 }

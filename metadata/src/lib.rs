@@ -26,5 +26,5 @@ mod service;
 mod video;
 mod view_counts;
 
-pub use config::Config;
+pub use config::{Command, Config};
 pub use service::{BindError, RunError, Service};

@@ -4,12 +4,12 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::Parser as _;
-use metadata::{Config, Service};
+use metadata::{Command, Service};
 use service_kit::process;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match run(Config::parse()).await {
+    match run(Command::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error:#}");
@@ -18,14 +18,16 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(config: Config) -> anyhow::Result<()> {
-    process::init(&config.process)?;
-    let admin = config.admin_listen;
-    let service = Service::bind(config)
+async fn run(command: Command) -> anyhow::Result<()> {
+    process::init(&command.process)?;
+    let service = Service::bind(command.config)
         .await
         .context("the catalogue cannot start")?;
     tracing::info!(address = %service.local_addr(), "services are answered here");
     let context = service.context().clone();
-    process::run(admin, context, |shutdown| service.run(shutdown)).await?;
+    process::run(command.admin_listen, context, |shutdown| {
+        service.run(shutdown)
+    })
+    .await?;
     Ok(())
 }

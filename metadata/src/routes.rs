@@ -14,7 +14,6 @@ use crate::deletions::PendingDeletions;
 use crate::error::ApiError;
 
 mod lists;
-mod object;
 mod titles;
 mod videos;
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use events::url::OpenError;
-use events::{BusUrl, ConsumeError, EventBus, Queue};
+use events::{BusSource, ConsumeError, EventBus, Queue};
 use service_kit::context::ServiceContext;
 use service_kit::guard;
 use service_kit::server::HttpServer;
@@ -33,7 +33,7 @@ pub struct Service {
     catalog: Arc<LateCatalog>,
     catalog_url: CatalogUrl,
     bus: Option<Arc<dyn EventBus>>,
-    events_url: BusUrl,
+    events: BusSource,
     pending_deletions: PendingDeletions,
 }
 
@@ -79,12 +79,10 @@ impl Service {
     pub async fn bind(config: Config) -> Result<Self, BindError> {
         let Config {
             listen,
-            admin_listen: _,
             service_token,
             catalog_url,
-            events_url,
+            events,
             server,
-            process: _,
         } = config;
         let server =
             HttpServer::bind(listen, &server)
@@ -106,7 +104,7 @@ impl Service {
                 }
                 CatalogError::Broken { .. } => Err(BindError::Catalog(error.into())),
             })?;
-        let bus = match events::open(&events_url).await {
+        let bus = match events.open().await {
             Ok(bus) => Some(bus),
             Err(error) if error.is_unavailable() => {
                 tracing::warn!(error = chain(&error), "the event bus is not there yet");
@@ -128,7 +126,7 @@ impl Service {
             catalog,
             catalog_url,
             bus,
-            events_url,
+            events,
             pending_deletions,
         })
     }
@@ -153,7 +151,7 @@ impl Service {
             catalog,
             catalog_url,
             bus,
-            events_url,
+            events,
             pending_deletions,
         } = self;
         // Deletions are published until the last request is answered.
@@ -168,7 +166,7 @@ impl Service {
             shutdown.run_until_cancelled(opened).await.unwrap_or(Ok(()))
         };
         let exchange = async {
-            let opened = wait_for_bus(bus, &events_url);
+            let opened = wait_for_bus(bus, &events);
             let Some(bus) = shutdown.run_until_cancelled(opened).await else {
                 return Ok(());
             };
@@ -234,7 +232,7 @@ async fn wait_for_catalog(
 
 async fn wait_for_bus(
     opened: Option<Arc<dyn EventBus>>,
-    url: &BusUrl,
+    source: &BusSource,
 ) -> Result<Arc<dyn EventBus>, OpenError> {
     if let Some(bus) = opened {
         return Ok(bus);
@@ -242,7 +240,7 @@ async fn wait_for_bus(
     let mut backoff = Backoff::default();
     loop {
         backoff.wait().await;
-        match events::open(url).await {
+        match source.open().await {
             Err(error) if error.is_unavailable() => {
                 tracing::warn!(error = chain(&error), "the event bus is not there yet");
             }

@@ -1,9 +1,10 @@
 //! Extractors that refuse with a [`Problem`]: a wrong body or parameter is 400, never 422.
 
-use axum::extract::rejection::{JsonRejection, QueryRejection};
+use axum::body::Bytes;
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{FromRequest, FromRequestParts, Request};
-use axum::http::StatusCode;
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode, header};
 use serde::de::DeserializeOwned;
 
 use crate::problem::Problem;
@@ -19,23 +20,44 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        match axum::Json::<T>::from_request(request, state).await {
+        if !is_json(request.headers()) {
+            return Err(Problem::unsupported_media_type(
+                "Send JSON, with the header `Content-Type: application/json`.",
+            ));
+        }
+        let bytes =
+            Bytes::from_request(request, state)
+                .await
+                .map_err(|rejection| match rejection.status() {
+                    StatusCode::PAYLOAD_TOO_LARGE => Problem::payload_too_large(format!(
+                        "A JSON body may have {JSON_LIMIT_BYTES} bytes at most."
+                    )),
+                    _ => Problem::bad_request("The body did not arrive whole."),
+                })?;
+        // Serde would read an array as the members of an object by their places.
+        if bytes.trim_ascii_start().first() == Some(&b'[') {
+            return Err(Problem::bad_request(
+                "The body is an array; an object is needed.",
+            ));
+        }
+        match axum::Json::<T>::from_bytes(&bytes) {
             Ok(axum::Json(value)) => Ok(Self(value)),
-            Err(rejection) => Err(refused_json(&rejection)),
+            Err(rejection) => Err(Problem::bad_request(sentence(&rejection.body_text()))),
         }
     }
 }
 
-fn refused_json(rejection: &JsonRejection) -> Problem {
-    match rejection {
-        JsonRejection::MissingJsonContentType(_) => Problem::unsupported_media_type(
-            "Send JSON, with the header `Content-Type: application/json`.",
-        ),
-        other if other.status() == StatusCode::PAYLOAD_TOO_LARGE => Problem::payload_too_large(
-            format!("A JSON body may have {JSON_LIMIT_BYTES} bytes at most."),
-        ),
-        other => Problem::bad_request(sentence(&other.body_text())),
-    }
+/// Whether the body is said to be JSON (RFC 8259 §11, RFC 6839 §3.1).
+fn is_json(headers: &HeaderMap) -> bool {
+    let media_type = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.split(';').next())
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
+    let subtype = media_type.strip_prefix("application/").unwrap_or_default();
+    subtype == "json" || subtype.ends_with("+json")
 }
 
 /// The parameters of the query string; unknown ones are ignored.

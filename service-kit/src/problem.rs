@@ -24,7 +24,8 @@ pub struct Problem {
     kind: &'static str,
     title: &'static str,
     detail: String,
-    headers: HeaderMap,
+    /// Boxed, because a problem is the error of many results and should be small.
+    headers: Box<HeaderMap>,
 }
 
 /// A problem as it travels: what RFC 9457 §3.1 names.
@@ -55,7 +56,7 @@ impl Problem {
             kind,
             title,
             detail: detail.into(),
-            headers: HeaderMap::new(),
+            headers: Box::default(),
         }
     }
 
@@ -267,7 +268,7 @@ impl IntoResponse for Problem {
             status: status.as_u16(),
             detail,
         };
-        let mut response = (status, headers, Json(body)).into_response();
+        let mut response = (status, *headers, Json(body)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -11,12 +11,13 @@
 mod error;
 mod writer;
 
+use std::ops::Deref;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rusqlite::Connection;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub use error::DatabaseError;
 use writer::Writer;
@@ -36,8 +37,47 @@ pub struct Database {
 
 #[derive(Debug)]
 struct Readers {
-    turns: Semaphore,
+    turns: Arc<Semaphore>,
     connections: Mutex<Vec<Connection>>,
+}
+
+/// A connection that goes back to the pool when it is dropped, also by a panic.
+struct Lent<'a> {
+    connection: Option<Connection>,
+    readers: &'a Readers,
+    _turn: OwnedSemaphorePermit,
+}
+
+impl Readers {
+    fn lend(&self, turn: OwnedSemaphorePermit) -> Result<Lent<'_>, DatabaseError> {
+        let connection = self.idle().pop().ok_or(DatabaseError::Busy)?;
+        Ok(Lent {
+            connection: Some(connection),
+            readers: self,
+            _turn: turn,
+        })
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<Connection>> {
+        self.connections
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Deref for Lent<'_> {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        self.connection.as_ref().expect("lent until it is dropped")
+    }
+}
+
+impl Drop for Lent<'_> {
+    fn drop(&mut self) {
+        // Before the turn, which is a field and dropped after this.
+        self.readers.idle().extend(self.connection.take());
+    }
 }
 
 impl Database {
@@ -64,7 +104,7 @@ impl Database {
             Ok(Self {
                 writer: Arc::new(Writer::start(connection)?),
                 readers: Arc::new(Readers {
-                    turns: Semaphore::new(READERS),
+                    turns: Arc::new(Semaphore::new(READERS)),
                     connections: Mutex::new(readers),
                 }),
             })
@@ -80,30 +120,16 @@ impl Database {
         E: From<DatabaseError> + Send + 'static,
         T: Send + 'static,
     {
-        let _turn = self
-            .readers
-            .turns
-            .acquire()
+        let turns = Arc::clone(&self.readers.turns);
+        let turn = turns
+            .acquire_owned()
             .await
             .expect("the semaphore is never closed");
         let readers = Arc::clone(&self.readers);
         let read = tokio::task::spawn_blocking(move || {
-            let taken = readers
-                .connections
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .pop();
-            // A caller that went away gives its turn back before its connection.
-            let Some(connection) = taken else {
-                return Err(DatabaseError::Busy.into());
-            };
-            let result = f(&connection);
-            readers
-                .connections
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push(connection);
-            result
+            // The turn belongs to the query and not to its caller, who may go away before it ends.
+            let connection = readers.lend(turn)?;
+            f(&connection)
         });
         match read.await {
             Ok(result) => result,
@@ -134,6 +160,9 @@ fn connect(path: &Path) -> Result<Connection, DatabaseError> {
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "foreign_keys", true)?;
         connection.pragma_update(None, "temp_store", "MEMORY")?;
+        // Pages kept in memory, in KiB (negative: SQLite's way to say so). Indexes of millions of
+        // rows are too deep for its default of 2 MiB.
+        connection.pragma_update(None, "cache_size", -8 * 1024)?;
         // The write-ahead log is cut back to this after a burst, in bytes.
         connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
         connection.set_prepared_statement_cache_capacity(64);

@@ -147,7 +147,12 @@ async fn json_that_is_wrong_says_what_is_wrong() {
             StatusCode::BAD_REQUEST,
             "name",
         ),
-        ("application/json", "[]", StatusCode::BAD_REQUEST, "."),
+        (
+            "application/json",
+            r#"["x"]"#,
+            StatusCode::BAD_REQUEST,
+            "object",
+        ),
     ] {
         let refused = client
             .post("/json")

@@ -4,11 +4,6 @@
 //! hears of it, so the store is also the outbox for the catalogue. See the crate's README for the
 //! interface and the invariants.
 
-#![allow(
-    clippy::result_large_err,
-    reason = "a problem carries headers; it is made once for a request that fails, and moved twice"
-)]
-
 mod byte_range;
 mod catalogue;
 mod completion;

@@ -1,17 +1,12 @@
 //! Settings: the only place that reads the environment.
 
-use std::convert::Infallible;
-use std::fmt;
 use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::str::FromStr;
-use std::sync::Arc;
 
 use clap::{Args, Parser};
-use events::{BusUrl, EventBus};
+use events::BusSource;
 use service_kit::client::ServiceUrl;
 use service_kit::guard::ServiceToken;
-use service_kit::secret::{Secret, SecretError};
+use service_kit::secret::SecretSource;
 use service_kit::settings::{ProcessSettings, ServerSettings};
 
 /// Plays videos: byte ranges and watch sessions.
@@ -61,7 +56,7 @@ pub struct Config {
         hide_env_values = true,
         default_value = "embedded:./data/events.db"
     )]
-    pub events: EventsSource,
+    pub events: BusSource,
 
     /// The file of the key that signs watch sessions, the same at every replica; made at the
     /// first start
@@ -70,7 +65,7 @@ pub struct Config {
         env = "SESSION_KEY_FILE",
         default_value = "./data/secrets/session.key"
     )]
-    pub session_key: KeySource,
+    pub session_key: SecretSource,
 
     /// The file of the key that hashes the addresses of plain players, the same at every
     /// replica; made at the first start
@@ -79,64 +74,11 @@ pub struct Config {
         env = "CLIENT_HASH_KEY_FILE",
         default_value = "./data/secrets/client-hash.key"
     )]
-    pub client_hash_key: KeySource,
+    pub client_hash_key: SecretSource,
 
     /// The bounds of the HTTP server.
     #[command(flatten)]
     pub server: ServerSettings,
-}
-
-/// Where the event bus comes from.
-#[derive(Clone)]
-pub enum EventsSource {
-    /// Opened by the service.
-    Url(BusUrl),
-    /// Opened already, by whoever runs several services in one process.
-    Opened(Arc<dyn EventBus>),
-}
-
-impl FromStr for EventsSource {
-    type Err = <BusUrl as FromStr>::Err;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        text.parse().map(Self::Url)
-    }
-}
-
-impl fmt::Debug for EventsSource {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // A URL may hold a password.
-        formatter.write_str(match self {
-            Self::Url(_) => "Url(…)",
-            Self::Opened(_) => "Opened(…)",
-        })
-    }
-}
-
-/// Where a key comes from.
-#[derive(Clone, Debug)]
-pub enum KeySource {
-    /// This file, which is made when it is not there.
-    File(PathBuf),
-    /// The key itself.
-    Given(Secret),
-}
-
-impl KeySource {
-    pub(crate) async fn load(self) -> Result<Secret, SecretError> {
-        match self {
-            Self::File(path) => Secret::load_or_create(path).await,
-            Self::Given(secret) => Ok(secret),
-        }
-    }
-}
-
-impl FromStr for KeySource {
-    type Err = Infallible;
-
-    fn from_str(path: &str) -> Result<Self, Infallible> {
-        Ok(Self::File(path.into()))
-    }
 }
 
 #[cfg(test)]

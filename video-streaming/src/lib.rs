@@ -30,7 +30,7 @@ use service_kit::server::HttpServer;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-pub use config::{Command, Config, EventsSource, KeySource};
+pub use config::{Command, Config};
 use implicit::{ClientHashKey, Playbacks, Reporter};
 use lookup::{Lookup, MetadataClient};
 use meters::Meters;
@@ -103,10 +103,7 @@ impl Service {
                 })?;
         let context = ServiceContext::new("video-streaming");
         let events_gate = context.readiness.gate("events");
-        let bus = match events {
-            EventsSource::Url(url) => events::open(&url).await?,
-            EventsSource::Opened(bus) => bus,
-        };
+        let bus = events.open().await?;
         events_gate.set(true);
 
         let meters = Meters::new(&context.metrics);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use events::{
-    BusUrl, Envelope, Event, EventBus, PlaybackState, Queue, Subscription, VideoViewed,
+    BusSource, BusUrl, Envelope, Event, EventBus, PlaybackState, Queue, Subscription, VideoViewed,
     ViewCounted, WatchProgressed,
 };
 use history::config::ViewLogUrl;
@@ -51,7 +51,7 @@ impl TestHistory {
             listen: loopback(0),
             service_token: TOKEN.replace(' ', "-").parse().unwrap(),
             view_log_url: ViewLogUrl::Sqlite(folder.join("history.db")),
-            events_url: bus_url(&folder),
+            events: BusSource::Url(bus_url(&folder)),
             server: ServerSettings::default(),
         };
         let service = Service::bind(config).await.unwrap();

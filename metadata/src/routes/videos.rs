@@ -7,7 +7,6 @@ use serde::{Deserialize, Deserializer, Serialize};
 use service_kit::extract::Json;
 use uuid::Uuid;
 
-use super::object::Object;
 use super::{Api, VideoId};
 use crate::catalog::{Change, Entry, Registration};
 use crate::error::ApiError;
@@ -159,7 +158,7 @@ pub(super) struct PosterBody {
 pub(super) async fn register(
     State(api): State<Api>,
     VideoId(id): VideoId,
-    Json(Object(body)): Json<Object<RegistrationBody>>,
+    Json(body): Json<RegistrationBody>,
 ) -> Result<(StatusCode, axum::Json<RecordBody>), ApiError> {
     let video = body.into_new_video(id)?;
     match api.catalog.register(video).await? {
@@ -188,7 +187,7 @@ pub(super) async fn find(
 pub(super) async fn edit(
     State(api): State<Api>,
     VideoId(id): VideoId,
-    Json(Object(body)): Json<Object<EditBody>>,
+    Json(body): Json<EditBody>,
 ) -> Result<axum::Json<RecordBody>, ApiError> {
     let change = Change::Edit(body.into_edit()?);
     let video = api.catalog.amend(id, change).await?;
@@ -200,7 +199,7 @@ pub(super) async fn edit(
 pub(super) async fn set_poster(
     State(api): State<Api>,
     VideoId(id): VideoId,
-    Json(Object(PosterBody { version })): Json<Object<PosterBody>>,
+    Json(PosterBody { version }): Json<PosterBody>,
 ) -> Result<StatusCode, ApiError> {
     let change = Change::Poster(PosterVersion::new(version)?);
     let video = api.catalog.amend(id, change).await?;

@@ -11,7 +11,7 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use clap::Parser as _;
 use events::EventBus;
-use metadata::{Config, RunError, Service};
+use metadata::{Command, Config, RunError, Service};
 use serde_json::{Value, json};
 use service_kit::context::ServiceContext;
 use test_support::{DataFolder, TestClient};
@@ -69,9 +69,7 @@ impl Running {
     }
 
     async fn bus(&self) -> Arc<dyn EventBus> {
-        events::open(&config(&self.folder).events_url)
-            .await
-            .unwrap()
+        config(&self.folder).events.open().await.unwrap()
     }
 
     async fn register(&self, n: u32, title: &str) -> Value {
@@ -87,10 +85,9 @@ impl Running {
 
 fn config(folder: &DataFolder) -> Config {
     let url = |scheme: &str, name: &str| format!("{scheme}:{}", folder.join(name).display());
-    Config::parse_from([
+    Command::parse_from([
         "metadata",
         "--listen=127.0.0.1:0",
-        "--admin-listen=127.0.0.1:0",
         "--service-token",
         TOKEN,
         "--catalog-url",
@@ -100,6 +97,7 @@ fn config(folder: &DataFolder) -> Config {
         "--drain-delay-seconds=0",
         "--drain-grace-seconds=5",
     ])
+    .config
 }
 
 fn id(n: u32) -> Uuid {

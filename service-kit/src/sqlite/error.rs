@@ -38,9 +38,12 @@ pub enum DatabaseError {
     /// All connections are at work.
     #[error("the database is busy")]
     Busy,
-    /// The writer has stopped, cannot begin a transaction, or the change panicked.
-    #[error("the database does not take the change")]
+    /// The writer has stopped, or cannot begin a transaction.
+    #[error("the database takes no changes")]
     Closed,
+    /// The change panicked, and was undone.
+    #[error("the change to the database panicked")]
+    Panicked,
     /// The commit of a group of changes failed; none of them happened.
     #[error("the change could not be committed: {0}")]
     Commit(String),
@@ -56,7 +59,7 @@ impl DatabaseError {
             Self::Busy | Self::Closed | Self::Commit(_) | Self::Folder { .. } | Self::Thread(_) => {
                 true
             }
-            Self::Newer { .. } => false,
+            Self::Newer { .. } | Self::Panicked => false,
             Self::Open { source, .. } | Self::Statement(source) => matches!(
                 source.sqlite_error_code(),
                 Some(

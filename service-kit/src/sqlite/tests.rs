@@ -69,7 +69,7 @@ async fn a_change_that_panics_is_undone_and_the_writer_goes_on() {
             panic!("in the middle of a change")
         })
         .await;
-    assert!(matches!(panicked, Err(DatabaseError::Closed)));
+    assert!(matches!(panicked, Err(DatabaseError::Panicked)));
     insert(&database, "whole".to_owned()).await.unwrap();
     assert_eq!(count(&database).await, 1);
 }
@@ -83,4 +83,38 @@ async fn a_file_of_a_later_release_is_refused() {
         .unwrap();
     let error = Database::open(&path, SCHEMA).await.unwrap_err();
     assert!(matches!(error, DatabaseError::Newer { found: 2, known: 1 }));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reads_that_panic_or_lose_their_callers_take_no_connection_away() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = Database::open(&folder.path().join("test.db"), SCHEMA)
+        .await
+        .unwrap();
+    let mut reads = tokio::task::JoinSet::new();
+    for _ in 0..3 * READERS {
+        let database = database.clone();
+        reads.spawn(async move {
+            let read = database.read(|_| -> Result<(), DatabaseError> { panic!("on purpose") });
+            read.await
+        });
+    }
+    while let Some(ended) = reads.join_next().await {
+        assert!(ended.unwrap_err().is_panic());
+    }
+    for _ in 0..3 * READERS {
+        let (tell, running) = tokio::sync::oneshot::channel();
+        let slow = database.read(move |connection| {
+            let _ = tell.send(());
+            let rows =
+                "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n LIMIT 200000)
+                        SELECT max(x) FROM n";
+            Ok::<i64, DatabaseError>(connection.query_row(rows, [], |row| row.get(0))?)
+        });
+        tokio::select! {
+            _ = slow => {}
+            _ = running => {}
+        }
+    }
+    assert_eq!(count(&database).await, 0);
 }

@@ -122,7 +122,7 @@ where
         }
         Err(_) => {
             statement("ROLLBACK TO change; RELEASE change")?;
-            Err(DatabaseError::Closed.into())
+            Err(DatabaseError::Panicked.into())
         }
     }
 }

@@ -8,18 +8,18 @@ use std::time::Duration;
 use async_trait::async_trait;
 use events::bus::BusError;
 use events::{
-    BusUrl, DeadLetter, Envelope, Event, EventBus, PublishError, Queue, SubscribeError,
+    BusSource, BusUrl, DeadLetter, Envelope, Event, EventBus, PublishError, Queue, SubscribeError,
     Subscription,
 };
 use service_kit::client::ServiceUrl;
 use service_kit::guard::ServiceToken;
-use service_kit::secret::Secret;
+use service_kit::secret::{Secret, SecretSource};
 use service_kit::settings::ServerSettings;
 use test_support::{DataFolder, TestClient};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
-use video_streaming::{Config, EventsSource, KeySource, RunError, Service};
+use video_streaming::{Config, RunError, Service};
 
 use super::stand_ins::{Metadata, StandIn, Storage};
 
@@ -68,9 +68,9 @@ impl House {
             service_token: token(),
             metadata_url: ServiceUrl::at(metadata.address),
             video_storage_url: ServiceUrl::at(storage.address),
-            events: EventsSource::Opened(Arc::clone(&bus) as _),
-            session_key: KeySource::Given(Secret::random()),
-            client_hash_key: KeySource::Given(Secret::random()),
+            events: BusSource::Open(Arc::clone(&bus) as _),
+            session_key: SecretSource::Known(Secret::random()),
+            client_hash_key: SecretSource::Known(Secret::random()),
             server: ServerSettings::default(),
         };
         let shutdown = CancellationToken::new();
