@@ -1,0 +1,86 @@
+//! Runs the whole of FlixTube in one process.
+
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::Parser as _;
+use flixtube::config::Task;
+use flixtube::{Command, System, dead_letters, samples};
+use service_kit::process;
+use tokio_util::sync::CancellationToken;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let command = Command::parse();
+    let done = match &command.task {
+        None => run(&command).await,
+        Some(Task::DeadLetters { action }) => work_on_dead_letters(&command, action).await,
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say_error(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(command: &Command) -> anyhow::Result<()> {
+    process::init(&command.process)?;
+    let config = &command.config;
+    let system = System::bind(config).await?;
+    let (address, operators) = (system.local_addr(), system.admin_addr());
+    let contexts = system.contexts();
+    let shutdown = CancellationToken::new();
+    let running = system.run(shutdown.clone());
+    let welcome = async {
+        if let Some(folder) = &config.samples {
+            let added = samples::add_once(folder, config, address);
+            if let Err(error) = samples::when_ready(&contexts, added).await {
+                // The system works without them.
+                tracing::warn!(error = format!("{error:#}"), "the samples were not put in");
+            }
+        }
+        say(&format!(
+            "\n  FlixTube is ready: http://{}\n  (for operators: http://{operators}/metrics; stop with Ctrl-C)\n",
+            samples::reachable(address)
+        ));
+    };
+    let stop = async {
+        process::stop_signal().await?;
+        shutdown.cancel();
+        // Whoever asks twice does not want to wait for the drain.
+        process::stop_signal().await
+    };
+    tokio::select! {
+        ended = running => Ok(ended?),
+        // Never ends by itself: the welcome is said once, and then waits with the others.
+        () = async { welcome.await; std::future::pending().await } => Ok(()),
+        stopped = stop => stopped.context("cannot listen for signals"),
+    }
+}
+
+async fn work_on_dead_letters(
+    command: &Command,
+    action: &dead_letters::Action,
+) -> anyhow::Result<()> {
+    let outcome = dead_letters::run(&command.config.events(), action).await?;
+    say(outcome.to_string().trim_end());
+    Ok(())
+}
+
+#[expect(
+    clippy::print_stdout,
+    reason = "this is what the person at the terminal asked for"
+)]
+fn say(text: &str) {
+    println!("{text}");
+}
+
+#[expect(
+    clippy::print_stderr,
+    reason = "the last word of the program goes to the terminal"
+)]
+fn say_error(error: &anyhow::Error) {
+    eprintln!("flixtube: {error:#}");
+}

@@ -1,0 +1,56 @@
+//! The real program as a child process: started, stopped, killed.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod killing;
+mod lifecycle;
+mod serving;
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::Value;
+use test_support::TestClient;
+use test_support::process::ChildProcess;
+use tokio::process::Command;
+
+/// Long enough for a machine that builds something else meanwhile.
+const SOON: Duration = Duration::from_secs(30);
+
+/// A running FlixTube, on a free port.
+struct FlixTube {
+    process: ChildProcess,
+    base: String,
+}
+
+impl FlixTube {
+    /// Starts it and waits until it says that it is ready.
+    async fn start(data: &Path, flags: &[&str]) -> Self {
+        let mut command = command(data);
+        command.args(["--drain-grace-seconds", "2"]).args(flags);
+        let process = ChildProcess::start(command);
+        let line = process.wait_for_line("FlixTube is ready", SOON).await;
+        let base = line.split_whitespace().last().unwrap().to_owned();
+        Self { process, base }
+    }
+
+    fn client(&self) -> TestClient {
+        TestClient::new(&self.base)
+    }
+
+    async fn upload(&self, title: &str, bytes: Vec<u8>) -> String {
+        let upload = self.client().post(&format!("/api/videos?title={title}"));
+        let video = upload.body("video/mp4", bytes).await;
+        id_of(&video.expect(hyper::StatusCode::CREATED).value())
+    }
+}
+
+fn command(data: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_flixtube"));
+    command.args(["--port", "0", "--data"]).arg(data);
+    command
+}
+
+fn id_of(video: &Value) -> String {
+    video["id"].as_str().unwrap().to_owned()
+}

@@ -1,0 +1,10 @@
+//! Scenarios of the whole system, through the gateway.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod byte_contract;
+mod deleting;
+mod failures;
+mod plain_players;
+mod uploading;
+mod watching;
