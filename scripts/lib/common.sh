@@ -117,14 +117,24 @@ web_sources_digest() {
     )
 }
 
+# quietly COMMAND...: shows what the command writes only if it fails.
+quietly() {
+    local log status=0
+    log="$(mktemp)"
+    "$@" >"$log" 2>&1 </dev/null || status=$?
+    ((status == 0)) || cat "$log" >&2
+    rm -f "$log"
+    return "$status"
+}
+
 # Installs the front end's packages, unless they are those of the lock file already. The stamp is
 # kept inside node_modules, so that it goes when that goes.
 install_web_packages() {
     local wanted stamp="$repo/web/node_modules/.flixtube-packages"
     wanted="$(digest <"$repo/web/package-lock.json")"
     [[ -f "$stamp" && "$(cat "$stamp")" == "$wanted" ]] && return
-    say "Installing the front end's packages (npm ci) ..."
-    (cd "$repo/web" && npm ci --no-audit --no-fund --loglevel=error </dev/null)
+    say "Installing the front end's packages ..."
+    quietly npm --prefix "$repo/web" ci --no-audit --no-fund || return
     printf '%s' "$wanted" >"$stamp"
 }
 
@@ -136,8 +146,8 @@ build_web() {
         return
     fi
     rm -f "$stamp"
-    install_web_packages
+    install_web_packages || return
     say "Building the front end ..."
-    (cd "$repo/web" && npm run --silent build </dev/null)
+    quietly npm --prefix "$repo/web" run build || return
     printf '%s' "$wanted" >"$stamp"
 }
