@@ -55,6 +55,21 @@ test('more pages follow on demand, each video once', async ({ page, library, wor
   await expect(page.getByRole('button', { name: 'Show more' })).toHaveCount(0);
 });
 
+test('coming back to the list finds it where it was left', async ({ page, library, word }) => {
+  for (let number = 1; number <= 16; number += 1) await library.put('short', `Place ${word} ${number}`);
+  await page.goto(`/?q=${word}`);
+  const last = page.getByRole('link', { name: `Place ${word} 1`, exact: true });
+  await last.scrollIntoViewIfNeeded();
+  const before = await page.evaluate(() => window.scrollY);
+  expect(before).toBeGreaterThan(100);
+  await last.click();
+  await expect(page).toHaveURL(/\/watch\//);
+  await expect.poll(() => page.evaluate(() => window.scrollY)).toBe(0);
+  await page.goBack();
+  await expect(last).toBeInViewport();
+  await expect.poll(() => page.evaluate(() => window.scrollY)).toBe(before);
+});
+
 test('a search that stops at a limit says so', async ({ page, library, word }) => {
   await library.put('short', `Limit ${word}`);
   await page.route('**/api/videos?*', async (route) => {
@@ -95,11 +110,11 @@ test('a title is only ever text', async ({ page, library, word }) => {
 test('a video is deleted after a question, and is gone', async ({ page, library, word }) => {
   const { id } = await library.put('short', `Deleted ${word}`);
   await page.goto(`/watch/${id}`);
-  await page.getByRole('button', { name: 'Delete' }).click();
+  await page.getByRole('button', { name: 'Delete', exact: true }).click();
   const dialog = page.getByRole('dialog', { name: 'Delete this video?' });
   await dialog.getByRole('button', { name: 'Keep it' }).click();
   await expect(dialog).toBeHidden();
-  await page.getByRole('button', { name: 'Delete' }).click();
+  await page.getByRole('button', { name: 'Delete', exact: true }).click();
   await dialog.getByRole('button', { name: 'Delete for good' }).click();
   await expect(page).toHaveURL(/\/$/);
   await expect(page.getByText('The video was deleted.')).toBeVisible();

@@ -54,7 +54,6 @@ interface Fixtures {
 }
 
 export const test = base.extend<Fixtures>({
-  // eslint-disable-next-line no-empty-pattern -- Playwright wants a pattern here
   address: async ({}, use) => {
     await use(process.env.E2E_ADDRESS ?? '');
   },
@@ -69,7 +68,6 @@ export const test = base.extend<Fixtures>({
     await api.dispose();
   },
 
-  // eslint-disable-next-line no-empty-pattern -- as above
   word: async ({}, use, info) => {
     const letters = 'abcdefghijklmnopqrstuvwxyz';
     const random = Array.from({ length: 6 }, () => letters[Math.floor(Math.random() * letters.length)]).join('');

@@ -29,6 +29,16 @@ test('when one service is down, the page says so and tries again by itself', asy
   await expect(page.getByRole('alert')).toHaveCount(0);
 });
 
+test('when only the history is down, the catalogue says so and works', async ({ page, library, word }) => {
+  await library.put('short', `Alone ${word}`);
+  await page.route('**/api/history?*', (route) => route.fulfill({ status: 503, contentType: 'application/problem+json', body: '{}' }));
+  await page.goto('/');
+  await expect(page.getByText('Your history does not answer at the moment')).toBeVisible();
+  await expect(page.getByRole('list', { name: 'Videos' })).toBeVisible();
+  await page.goto('/history');
+  await expect(page.getByRole('alert')).toContainText('A part of the server is not available');
+});
+
 test('when the server is down, every page says so, and comes back with it', async ({ page, library, address, word }) => {
   await library.put('short', `Back ${word}`);
   const network = await CuttableNetwork.to(address);

@@ -131,7 +131,7 @@ test.describe('uploads that do not work', () => {
     );
     await page.goto('/upload');
     await page.getByLabel('Video files').setInputFiles(library.media.short);
-    await expect(page.getByText(/the server takes at most 1000 bytes/)).toBeVisible();
+    await expect(page.getByRole('article').getByText(/the server takes at most 1000 bytes/)).toBeVisible();
   });
 });
 
@@ -139,7 +139,7 @@ test('a page with running uploads warns before it closes', async ({ page, librar
   await page.goto('/upload');
   await page.route('**/api/videos?*', () => undefined);
   await page.getByLabel('Video files').setInputFiles(library.media.short);
-  await expect(page.getByText('1', { exact: true })).toBeVisible();
+  await expect(page.getByRole('link', { name: 'Upload running: 1' })).toBeVisible();
   const asked = page.waitForEvent('dialog');
   await page.evaluate(() => setTimeout(() => location.reload(), 0));
   const dialog = await asked;

@@ -137,22 +137,23 @@ test('a video that was chosen on a page of ours plays at once, and the next is o
 });
 
 for (const kind of ['hevc', 'matroska'] as const) {
-  test.describe('formats', () => {
-    test.use({ allowConsole: LOADING_FAILED });
-    test(`a video that this browser cannot decode says so and offers the file: ${kind}`, async ({ page, library, word }) => {
-      const { id, stream_url } = await library.put(kind, `Odd ${kind} ${word}`);
-      await page.goto(`/watch/${id}`);
-      await expect(page.getByRole('heading', { name: 'This browser cannot play this video' })).toBeVisible();
-      const link = page.getByRole('link', { name: /Download the file/ });
-      await expect(link).toHaveAttribute('href', stream_url);
-      const download = page.waitForEvent('download');
-      await link.click();
-      expect((await download).suggestedFilename()).toMatch(/^Odd .*\.(mp4|mkv)$/);
-    });
+  test(`a video that this browser cannot decode says so and offers the file: ${kind}`, async ({
+    page,
+    library,
+    word,
+  }) => {
+    const { id, stream_url } = await library.put(kind, `Odd ${kind} ${word}`);
+    await page.goto(`/watch/${id}`);
+    await expect(page.getByRole('heading', { name: 'This browser cannot play this video' })).toBeVisible();
+    const link = page.getByRole('link', { name: /Download the file/ });
+    await expect(link).toHaveAttribute('href', stream_url);
+    const download = page.waitForEvent('download');
+    await link.click();
+    expect((await download).suggestedFilename()).toMatch(/^Odd .*\.(mp4|mkv)$/);
   });
 }
 
-test.describe('a broken network', () => {
+test.describe('when something is missing', () => {
   test.use({ allowConsole: LOADING_FAILED });
 
   test('when the network drops in the middle, playing goes on from the same place once it is back', async ({
@@ -181,12 +182,10 @@ test.describe('a broken network', () => {
       await network.cut();
     }
   });
-});
 
-test('a video that is not there says so', async ({ page }) => {
-  test.info().annotations.push({ type: 'note', description: 'the 404 of the API is shown in the console by the browser' });
-  page.removeAllListeners('console');
-  await page.goto('/watch/0190a5f0-0000-7000-8000-000000000000');
-  await expect(page.getByRole('heading', { name: 'This video is not here' })).toBeVisible();
-  await expect(page.getByRole('link', { name: 'All videos' })).toBeVisible();
+  test('a video that is not there says so', async ({ page }) => {
+    await page.goto('/watch/0190a5f0-0000-7000-8000-000000000000');
+    await expect(page.getByRole('heading', { name: 'This video is not here' })).toBeVisible();
+    await expect(page.getByRole('main').getByRole('link', { name: 'All videos' })).toBeVisible();
+  });
 });

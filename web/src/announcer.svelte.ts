@@ -1,5 +1,7 @@
 // One polite live region and one small notice for the whole page.
 
+import { untrack } from 'svelte';
+
 class Announcer {
   /** Read out by a screen reader, not shown. */
   spoken = $state('');
@@ -8,8 +10,10 @@ class Announcer {
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   say(text: string): void {
-    // The same sentence twice is a change only if it differs.
-    this.spoken = this.spoken === text ? `${text}\u00a0` : text;
+    // The same sentence twice is a change only if it differs. Whoever speaks in an effect does not
+    // depend on what was said before.
+    const last = untrack(() => this.spoken);
+    this.spoken = last === text ? `${text}\u00a0` : text;
   }
 
   show(text: string): void {

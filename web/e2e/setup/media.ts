@@ -53,13 +53,13 @@ export async function makeMedia(folder: string): Promise<Media> {
     matroska: file('matroska.mkv'),
     rubbish: file('not a video.mp4'),
   };
-  const grey = `lum='if(lt(X,W/2),${DARKEST}+${STEP}*floor(T/${BAND_SECONDS}),128)':cb=128:cr=128`;
+  const grey = `lum='${DARKEST}+${STEP}*floor(T/${BAND_SECONDS})':cb=128:cr=128`;
   await ffmpeg(
     ...['-f', 'lavfi', '-i', `color=gray:size=96x72:rate=5:duration=${LONG_SECONDS},format=yuv420p,geq=${grey}`],
     ...['-f', 'lavfi', '-i', `nullsrc=size=320x360:rate=5:duration=${LONG_SECONDS},format=yuv420p,geq=random(1)*255:128:128`],
     ...SOUND,
     // The right half is noise, which makes the file large.
-    ...['-filter_complex', '[0]scale=320:360:flags=neighbor[a];[a][1]hstack[v]', '-map', '[v]', '-map', '2:a'],
+    ...['-filter_complex', '[0]scale=320:360:flags=neighbor[a];[a][1]hstack,setsar=1[v]', '-map', '[v]', '-map', '2:a'],
     ...['-c:v', 'libx264', '-preset', 'ultrafast', '-b:v', '3M', '-g', '5', '-pix_fmt', 'yuv420p'],
     ...[...AAC, '-t', String(LONG_SECONDS), '-movflags', '+faststart', media.long],
   );

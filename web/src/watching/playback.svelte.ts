@@ -55,6 +55,8 @@ export class Playback {
   #shownAt = 0;
   #wantsToPlay = false;
   #seeking = false;
+  /** Where a seek that has not ended goes to: after a loss, that is the place to go on from. */
+  #seekTarget: number | null = null;
   /** While a source is being loaded (again), the element's own position means nothing. */
   #loading = false;
   #startAt = 0;
@@ -109,7 +111,9 @@ export class Playback {
     const element = this.#element;
     if (!element) return;
     this.#loading = true;
-    this.#startAt = at;
+    this.#seeking = false;
+    this.#seekTarget = null;
+    this.#startAt = this.#shownAt = this.time = at;
     element.src = this.#address();
     element.load();
     if (this.#wantsToPlay) this.#startPlaying(element);
@@ -239,8 +243,9 @@ export class Playback {
   }
 
   #onSeeking(element: HTMLVideoElement): void {
-    this.time = element.currentTime;
-    if (this.#loading || this.#seeking) return;
+    if (this.#loading) return;
+    this.time = this.#seekTarget = element.currentTime;
+    if (this.#seeking) return;
     this.#seeking = true;
     this.#report(this.#stateOf(element), this.#shownAt);
   }
@@ -255,6 +260,7 @@ export class Playback {
       return;
     }
     this.#seeking = false;
+    this.#seekTarget = null;
     this.#shownAt = this.time = element.currentTime;
     this.#report(this.#stateOf(element), element.currentTime);
   }
@@ -306,9 +312,9 @@ export class Playback {
     this.#retryTimer = setTimeout(() => this.#load(this.#resumeFrom()), delay);
   }
 
-  /** After a loss: where the picture stopped, or where it was to begin if it never came. */
+  /** After a loss: where the viewer was going to, or else where the picture stopped. */
   #resumeFrom(): number {
-    return this.#shownAt > 0 || this.started ? this.#shownAt : this.#startAt;
+    return this.#seekTarget ?? this.#shownAt;
   }
 
   #retryNow(): void {
@@ -375,6 +381,7 @@ export class Playback {
     this.time = at;
     if (this.#loading || !this.ready) {
       // Not there yet: this becomes the place to begin.
+      this.#seekTarget = null;
       this.#shownAt = this.#startAt = at;
       if (element.readyState >= HTMLMediaElement.HAVE_METADATA) element.currentTime = at;
       return;
