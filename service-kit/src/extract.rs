@@ -68,11 +68,37 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        if !is_well_formed(parts.uri.query().unwrap_or_default()) {
+            return Err(Problem::bad_request(
+                "The query string is not percent-encoded UTF-8; write a percent sign as %25.",
+            ));
+        }
         match axum::extract::Query::<T>::from_request_parts(parts, state).await {
             Ok(axum::extract::Query(value)) => Ok(Self(value)),
             Err(rejection) => Err(refused_query(&rejection)),
         }
     }
+}
+
+/// Whether each escape is one (RFC 3986 §2.1) and what they encode is UTF-8. The parser behind
+/// would mend both in silence.
+fn is_well_formed(query: &str) -> bool {
+    let mut decoded = Vec::with_capacity(query.len());
+    let mut rest = query.as_bytes();
+    while let Some((first, tail)) = rest.split_first() {
+        rest = tail;
+        if *first != b'%' {
+            decoded.push(*first);
+            continue;
+        }
+        let digit = |at: usize| u8::try_from(char::from(*tail.get(at)?).to_digit(16)?).ok();
+        let (Some(high), Some(low)) = (digit(0), digit(1)) else {
+            return false;
+        };
+        decoded.push(high << 4 | low);
+        rest = &tail[2..];
+    }
+    std::str::from_utf8(&decoded).is_ok()
 }
 
 fn refused_query(rejection: &QueryRejection) -> Problem {
@@ -81,4 +107,19 @@ fn refused_query(rejection: &QueryRejection) -> Problem {
 
 fn sentence(text: &str) -> String {
     format!("{}.", text.trim_end_matches('.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_query_string_is_percent_encoded_utf8() {
+        for good in ["", "q=a+b", "q=%C3%BC", "q=100%25&sort=title", "q=\u{fc}"] {
+            assert!(is_well_formed(good), "{good}");
+        }
+        for bad in ["q=%ff", "q=%", "q=%2", "q=%zz", "q=%C3", "q=100%"] {
+            assert!(!is_well_formed(bad), "{bad}");
+        }
+    }
 }

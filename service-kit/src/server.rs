@@ -7,6 +7,7 @@
 //! end, and cut what is left at the deadline.
 
 mod body;
+mod explaining;
 
 use std::io;
 use std::net::SocketAddr;
@@ -35,6 +36,7 @@ use crate::extract::JSON_LIMIT_BYTES;
 use crate::problem::Problem;
 pub use crate::settings::ServerSettings;
 use crate::telemetry::{self, RequestMetrics};
+use explaining::Explaining;
 
 /// What one connection may buffer, and so the largest head of a request, in bytes.
 const CONNECTION_BUFFER_BYTES: usize = 64 * 1024;
@@ -195,7 +197,7 @@ async fn serve(
         .max_buf_size(CONNECTION_BUFFER_BYTES)
         .max_headers(MAX_HEADERS)
         .serve_connection(
-            TokioIo::new(Box::pin(stream)),
+            TokioIo::new(Explaining::new(Box::pin(stream))),
             TowerToHyperService::new(service),
         );
     tokio::pin!(connection);

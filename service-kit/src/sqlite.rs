@@ -12,6 +12,7 @@ mod error;
 mod writer;
 
 use std::ops::Deref;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -91,10 +92,15 @@ impl Database {
         let path = path.to_owned();
         tokio::task::spawn_blocking(move || {
             if let Some(folder) = path.parent() {
-                std::fs::create_dir_all(folder).map_err(|source| DatabaseError::Folder {
-                    path: folder.to_owned(),
-                    source,
-                })?;
+                // What is kept here is its owner's alone: who watched what is in it.
+                std::fs::DirBuilder::new()
+                    .recursive(true)
+                    .mode(0o700)
+                    .create(folder)
+                    .map_err(|source| DatabaseError::Folder {
+                        path: folder.to_owned(),
+                        source,
+                    })?;
             }
             let mut connection = connect(&path)?;
             migrate(&mut connection, migrations)?;

@@ -7,6 +7,7 @@ use std::fmt;
 use std::future::Future;
 
 use axum::http::{HeaderMap, HeaderValue};
+use tracing::Instrument as _;
 
 use crate::secret::random_bytes;
 
@@ -81,6 +82,18 @@ impl TraceContext {
     /// Runs a future within this step.
     pub fn scope<F: Future>(self, future: F) -> impl Future<Output = F::Output> {
         CURRENT.scope(self, future)
+    }
+
+    /// Takes the step and the log span that the running task is in along into another task.
+    pub fn carried<F: Future>(future: F) -> impl Future<Output = F::Output> {
+        let current = Self::current();
+        let future = future.in_current_span();
+        async move {
+            match current {
+                Some(step) => step.scope(future).await,
+                None => future.await,
+            }
+        }
     }
 
     /// The trace's id as 32 hexadecimal digits.

@@ -340,3 +340,37 @@ async fn a_response_that_fails_in_the_middle_is_cut_and_does_not_look_complete()
     assert!(!answer.ends_with(b"0\r\n\r\n"));
     assert!(matches!(ending, Ending::Closed | Ending::Reset));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_request_or_too_large_a_one_is_refused_with_a_problem() {
+    let server = Running::serve(plain_router(), ServerSettings::default()).await;
+    let long = "a".repeat(200_000);
+    let many = "X: y\r\n".repeat(500);
+    for (request, status) in [
+        (format!("GET /hello HTTP/1.1\r\nX: {long}\r\n\r\n"), "431"),
+        (format!("GET /hello HTTP/1.1\r\n{many}\r\n"), "431"),
+        (format!("GET /{} HTTP/1.1\r\n\r\n", &long[..66_000]), "414"),
+        ("nonsense\r\n\r\n".to_owned(), "400"),
+        (
+            "GET /hello HTTP/1.1\r\nContent-Length: abc\r\n\r\n".to_owned(),
+            "400",
+        ),
+    ] {
+        let mut connection = RawConnection::open(server.address).await;
+        // The server may have closed before it was sent all.
+        let _ = connection.try_write(request).await;
+        let (answer, _) = connection.read_to_end().await;
+        let answer = String::from_utf8_lossy(&answer);
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status} ")),
+            "{answer}"
+        );
+        assert!(
+            answer.contains("content-type: application/problem+json"),
+            "{answer}"
+        );
+        let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+        let problem: serde_json::Value = serde_json::from_str(body).unwrap();
+        assert_eq!(problem["status"].to_string(), status);
+    }
+}
