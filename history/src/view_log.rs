@@ -49,7 +49,8 @@ pub const STREAM_RETENTION: SignedDuration = SignedDuration::from_hours(30 * 24)
 ///    ([`crate::implicit_session`]). When a late report joins two that were both counted, the
 ///    larger number is given back, and the next view of the video takes it.
 /// 6. **Forgetting** takes effect before it returns and stays: an event received at or before
-///    that moment never brings an entry back, a later one does. What was there is forgotten even
+///    that moment never brings an entry back, a later one does unless a forgotten beat of its
+///    session has a higher sequence. What was there is forgotten even
 ///    if a clock that runs ahead dated it later. Counted views stay, except a deleted video's.
 /// 7. **A deleted video is gone for good:** whatever arrives later is [`Outcome::VideoDeleted`].
 /// 8. **Sweeping changes no answer.** A swept session is never counted again; a beat of it that

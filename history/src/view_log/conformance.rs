@@ -58,6 +58,7 @@ macro_rules! laws {
             reports_of_other_clients_and_videos_do_not_join
             a_number_given_back_is_taken_by_the_next_view
             a_forgotten_entry_stays_away_until_something_newer_arrives
+            a_beat_that_was_overtaken_brings_nothing_forgotten_back
             forgetting_everything_forgets_each_entry_of_that_viewer_only
             what_is_there_is_forgotten_even_if_it_was_dated_later
             forgetting_leaves_counted_views

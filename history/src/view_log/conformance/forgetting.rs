@@ -43,6 +43,19 @@ pub(in crate::view_log) async fn a_forgotten_entry_stays_away_until_something_ne
     assert_eq!(count_entries(log, player.session.viewer).await, 1);
 }
 
+pub(in crate::view_log) async fn a_beat_that_was_overtaken_brings_nothing_forgotten_back(
+    log: &dyn ViewLog,
+) {
+    let player = Player::new();
+    record(log, player.beat(5, 10_000)).await;
+    log.forget(entry_of(&player), moment(20_000)).await.unwrap();
+    // Sent after the deletion, but about a moment before that which was deleted.
+    record(log, player.beat(3, 30_000)).await;
+    assert_eq!(player.entry(log).await, None);
+    record(log, player.beat(6, 31_000)).await;
+    assert_eq!(player.entry(log).await.unwrap().position_ms, 31_000);
+}
+
 pub(in crate::view_log) async fn forgetting_everything_forgets_each_entry_of_that_viewer_only(
     log: &dyn ViewLog,
 ) {

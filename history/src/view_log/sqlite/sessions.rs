@@ -100,9 +100,9 @@ pub(super) fn record_beat(
     if beat_at(connection, BEAT, session.id, beat.seq)?.is_some() {
         return concluded(connection, session.id, Outcome::Duplicate);
     }
+    let next = beat_at(connection, NEXT_BEAT, session.id, beat.seq)?;
     let outcome = if stored.beats < MOST_BEATS {
         let previous = beat_at(connection, PREVIOUS_BEAT, session.id, beat.seq)?;
-        let next = beat_at(connection, NEXT_BEAT, session.id, beat.seq)?;
         stored.watched_ms =
             watch_session::watched_with(stored.watched_ms, previous.as_ref(), beat, next.as_ref());
         stored.beats += 1;
@@ -112,13 +112,17 @@ pub(super) fn record_beat(
         Outcome::SessionFull
     };
     stored.learn_duration(beat.seq, duration_ms);
-    entries::show(
-        connection,
-        &stored.session,
-        beat,
-        stored.watched_ms,
-        stored.duration_ms,
-    )?;
+    // A beat that was overtaken shows nothing: the one that overtook it is shown already, or its
+    // viewer has forgotten it, and with it this one.
+    if next.is_none() {
+        entries::show(
+            connection,
+            &stored.session,
+            beat,
+            stored.watched_ms,
+            stored.duration_ms,
+        )?;
+    }
     conclude(connection, stored, at, outcome)
 }
 
