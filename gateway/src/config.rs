@@ -108,8 +108,8 @@ pub struct PublicSettings {
     #[arg(long, env = "PUBLIC_HOSTS", default_value = "")]
     pub public_hosts: PublicHosts,
 
-    /// The addresses and networks, separated by commas, of proxies whose Forwarded and
-    /// X-Forwarded-* headers are believed
+    /// The addresses and networks, separated by commas, of proxies whose Forwarded,
+    /// X-Forwarded-For and X-Forwarded-Proto headers are believed
     #[arg(long, env = "TRUSTED_PROXIES", default_value = "")]
     pub trusted_proxies: TrustedProxies,
 

@@ -18,11 +18,12 @@ use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use service_kit::problem::Problem;
 use service_kit::telemetry;
+use service_kit::trace_context::TraceContext;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
-use crate::completion::Completion;
+use crate::completion::{Completed, Completion};
 use crate::error::{no_room, store_problem};
 use crate::idempotency::KeyHash;
 use crate::measures::{Measures, Outcome};
@@ -133,7 +134,8 @@ impl Uploads {
             running: self.running.note(id),
             place,
         };
-        self.tasks.spawn(commit.run(taken, done));
+        self.tasks
+            .spawn(TraceContext::carried(commit.run(taken, done)));
         self.relay(head, body, declared, pieces).await?;
         outcome
             .await
@@ -148,10 +150,16 @@ impl Uploads {
                 "The uploads of the last run are being looked through. Try again soon.",
             )));
         }
-        self.completion
-            .upload_of(key)
-            .await
-            .map_err(|error| failed(store_problem(&error)))
+        let unavailable = |error| failed(store_problem(&error));
+        let Some(record) = self.completion.upload_of(key).await.map_err(unavailable)? else {
+            return Ok(None);
+        };
+        // Its video may have been deleted, and its bytes not yet: then this is a new upload.
+        Ok(match self.completion.complete(&record).await {
+            Completed::Deleted => None,
+            Completed::Superseded(earlier) => Some(*earlier),
+            Completed::Listed | Completed::Pending => Some(record),
+        })
     }
 
     async fn check_room(&self, request: &UploadRequest) -> Result<(), Refusal> {

@@ -130,9 +130,25 @@ impl Lookup {
             desk.meters.lookups_stale.inc();
             return Ok(video);
         }
+        // Whoever asked a moment ago has as good an answer.
+        let any = arrived.checked_sub(FRESH).unwrap_or(arrived);
+        self.asked(id, arrived, any).await
+    }
+
+    /// The catalogue's answer: that the video is there to a question asked at `since` or later,
+    /// that it is not to one asked at `arrived` or later.
+    async fn asked(
+        &self,
+        id: Uuid,
+        arrived: Instant,
+        since: Instant,
+    ) -> Result<Video, LookupError> {
+        let desk = &self.0;
         loop {
             let (asked_at, answer) = self.question(id).await;
             match answer {
+                // It may have been deleted since.
+                Answer::Known(_) if asked_at < since => {}
                 Answer::Known(video) => {
                     desk.meters.lookups_refreshed.inc();
                     return Ok(video);
@@ -159,6 +175,19 @@ impl Lookup {
                 }
             }
         }
+    }
+
+    /// What the catalogue says of the video now; what was said before counts only while it is down.
+    pub(crate) async fn video_now(&self, id: Uuid) -> Result<Video, LookupError> {
+        let desk = &self.0;
+        let arrived = Instant::now();
+        if let Some(video) = desk.remembered(id, STALE)
+            && !desk.may_ask(arrived)
+        {
+            desk.meters.lookups_stale.inc();
+            return Ok(video);
+        }
+        self.asked(id, arrived, arrived).await
     }
 
     /// Forgets the video: there is reason to believe that it is gone.

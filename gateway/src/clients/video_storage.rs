@@ -14,7 +14,7 @@ use crate::error::ApiError;
 use crate::relay::{Answer, CollectError};
 use crate::upload;
 
-const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 #[derive(Clone, Debug)]
 pub(crate) struct VideoStorageClient(pub(crate) ServiceClient);

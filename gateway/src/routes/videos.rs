@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 use service_kit::extract::{self, Query};
 
 use crate::clients::metadata::{Page, PageQuery};
+use crate::clients::video_storage::{IDEMPOTENCY_KEY, StoredVideo};
 use crate::edge::Edge;
 use crate::error::ApiError;
 use crate::upload;
@@ -70,9 +71,22 @@ pub(super) async fn upload(
         .video_storage
         .store_video(title.as_deref(), &headers, body, limit)
         .await?;
-    let video = VideoBody::from(stored);
+    let video = if headers.contains_key(IDEMPOTENCY_KEY) {
+        as_it_is_now(&edge, stored).await
+    } else {
+        VideoBody::from(stored)
+    };
     let location = format!("/api/videos/{}", video.id);
     Ok((StatusCode::CREATED, [(LOCATION, location)], Json(video)))
+}
+
+/// With a key the upload may be an earlier one, which was edited and watched since. Where the
+/// catalogue does not answer, what the store knows of it will do.
+async fn as_it_is_now(edge: &Edge, stored: StoredVideo) -> VideoBody {
+    match edge.metadata.record(stored.id).await {
+        Ok(record) => VideoBody::from(record),
+        Err(_) => VideoBody::from(stored),
+    }
 }
 
 /// The catalogue judges the values; any JSON object is a list of changes.

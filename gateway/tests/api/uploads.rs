@@ -18,8 +18,7 @@ async fn an_upload_is_answered_with_the_whole_video_and_its_address() {
         .client
         .post("/api/videos?title=A%20walk")
         .body("video/mp4", "0123456789");
-    let answer = upload.header("idempotency-key", "once").await;
-    let answer = answer.expect(StatusCode::CREATED);
+    let answer = upload.await.expect(StatusCode::CREATED);
     assert_eq!(
         answer.header("location"),
         Some(&*format!("/api/videos/{VIDEO}"))
@@ -46,9 +45,26 @@ async fn an_upload_is_answered_with_the_whole_video_and_its_address() {
     assert_eq!(asked.target, "/videos?title=A+walk");
     assert_eq!(asked.headers["content-type"], "video/mp4");
     assert_eq!(asked.headers["content-length"], "10");
-    assert_eq!(asked.headers["idempotency-key"], "once");
     assert_eq!(world.uploads.whole(), 1);
     assert_eq!(world.uploads.received(), 10);
+}
+
+#[tokio::test]
+async fn an_upload_with_a_key_is_answered_with_the_video_as_it_is_now() {
+    let world = World::start().await;
+    let upload = world
+        .client
+        .post("/api/videos?title=A%20walk")
+        .header("idempotency-key", "once")
+        .body("video/mp4", "0123456789");
+    let answer = upload.await.expect(StatusCode::CREATED).value();
+    assert_eq!(
+        last(&world.video_storage).headers["idempotency-key"],
+        "once"
+    );
+    // The catalogue knows that it was edited and watched since.
+    assert_eq!(answer["description"], "In the hills");
+    assert_eq!(answer["views"], 7);
 }
 
 #[tokio::test]

@@ -5,14 +5,17 @@ use std::sync::Arc;
 
 use axum::Extension;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderName, Method, Uri, header};
+use axum::http::{HeaderMap, HeaderName, Method, header};
 use axum::response::Response;
+use serde::Deserialize;
+use service_kit::extract::Query;
 use service_kit::server::Peer;
 use service_kit::telemetry;
 use uuid::Uuid;
 
 use super::watch_sessions::VIEWER;
 use super::{Playing, VideoId};
+use crate::clock;
 use crate::error::ApiError;
 use crate::implicit::{Player, SentBytes};
 use crate::lookup::Video;
@@ -21,39 +24,38 @@ use crate::relay::{RelayError, StoredBytes, Stream};
 /// Where the client is, as the gateway saw it.
 const CLIENT_ADDRESS: HeaderName = HeaderName::from_static("x-client-address");
 
+#[derive(Debug, Deserialize)]
+pub(super) struct StreamQuery {
+    /// The watch session whose player asks; plain players have none.
+    session: Option<String>,
+}
+
 /// Answers with the bytes that the store gives, once the catalogue says that the video is there.
 pub(super) async fn stream(
     State(playing): State<Arc<Playing>>,
     VideoId(video): VideoId,
     peer: Option<Extension<Peer>>,
     method: Method,
-    uri: Uri,
+    Query(StreamQuery { session }): Query<StreamQuery>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
+    if let Some(session) = &session {
+        playing.session_key.verify(session, clock::now())?;
+    }
     let known = playing.lookup.video(video).await?;
     let bytes = playing
         .relay
         .open(video, method.clone(), &headers)
         .await
         .map_err(|error| refused(&playing, video, &error))?;
-    let player = if method == Method::GET && is_plain_player(&headers, &uri) {
+    let is_plain_player = session.is_none() && !headers.contains_key(VIEWER);
+    let player = if method == Method::GET && is_plain_player {
         address(&headers, peer.as_deref())
             .and_then(|address| begin(&playing, video, known, &bytes, address, &headers))
     } else {
         None
     };
     Ok(playing.relay.answer(bytes, Stream { video, player }))
-}
-
-/// Whether the request comes from a player that knows nothing of watch sessions. One that names
-/// a session, however broken, does.
-fn is_plain_player(headers: &HeaderMap, uri: &Uri) -> bool {
-    let names_session = uri.query().is_some_and(|query| {
-        query
-            .split('&')
-            .any(|parameter| parameter.split('=').next() == Some("session"))
-    });
-    !headers.contains_key(VIEWER) && !names_session
 }
 
 /// The client's address by the gateway, or the other end of the connection if nobody says.
@@ -112,22 +114,6 @@ fn refused(playing: &Playing, video: Uuid, error: &RelayError) -> ApiError {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn whoever_names_a_session_or_a_viewer_is_no_plain_player() {
-        let none = HeaderMap::new();
-        let mut viewer = HeaderMap::new();
-        viewer.insert(VIEWER, "anything".parse().unwrap());
-        let uri = |text: &str| text.parse::<Uri>().unwrap();
-        assert!(is_plain_player(&none, &uri("/videos/1/stream")));
-        assert!(is_plain_player(&none, &uri("/videos/1/stream?sessions=1")));
-        assert!(!is_plain_player(&none, &uri("/videos/1/stream?session=x")));
-        assert!(!is_plain_player(
-            &none,
-            &uri("/videos/1/stream?a=b&session")
-        ));
-        assert!(!is_plain_player(&viewer, &uri("/videos/1/stream")));
-    }
 
     #[test]
     fn an_address_that_is_none_is_not_replaced_by_the_gateways() {

@@ -36,7 +36,7 @@ pub(super) async fn open(
         .and_then(|viewer| viewer.to_str().ok())
         .and_then(|viewer| Uuid::try_parse(viewer).ok())
         .ok_or(ApiError::NoViewer)?;
-    let duration_ms = playing.lookup.video(video).await?.duration_ms;
+    let duration_ms = playing.lookup.video_now(video).await?.duration_ms;
     let session = playing.session_key.sign(&WatchSession {
         session: Uuid::now_v7(),
         video,

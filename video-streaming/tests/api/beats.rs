@@ -11,7 +11,7 @@ use crate::house::{House, SOON};
 const BEATS: &str = "/watch-sessions/beats";
 const VIEWER: Uuid = Uuid::from_u128(0xfeed);
 
-async fn open(house: &House) -> String {
+pub(crate) async fn open(house: &House) -> String {
     let opened = house
         .client
         .post(&house.watch_sessions())

@@ -107,11 +107,18 @@ async fn whoever_has_the_cookie_or_a_session_opens_none() {
         .header("x-viewer", &Uuid::from_u128(9).to_string())
         .await
         .expect(StatusCode::OK);
-    for session in ["", "=", "=rubbish", "=a&session=b"] {
-        plain(&house, &format!("{stream}?session{session}"), "Firefox")
-            .await
-            .expect(StatusCode::OK);
+    for (session, status) in [
+        ("", StatusCode::UNAUTHORIZED),
+        ("=", StatusCode::UNAUTHORIZED),
+        ("=rubbish", StatusCode::UNAUTHORIZED),
+        ("=a&session=b", StatusCode::BAD_REQUEST),
+    ] {
+        let path = format!("{stream}?session{session}");
+        plain(&house, &path, "Firefox").await.expect(status);
     }
+    let token = crate::beats::open(&house).await;
+    let path = format!("{stream}?session={token}");
+    plain(&house, &path, "Firefox").await.expect(StatusCode::OK);
     house.stop().await;
     assert!(house.published_types().is_empty());
 }
