@@ -47,8 +47,8 @@ pub enum Task {
 #[derive(Clone, Debug, Args)]
 pub struct Config {
     /// The address to listen on; one that others can reach needs an owner token as well
-    #[arg(long, env = "HOST", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
-    pub host: IpAddr,
+    #[arg(long, env = "BIND", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    pub bind: IpAddr,
 
     /// The port to listen on; 0 takes a free one
     #[arg(long, env = "PORT", default_value_t = 4000)]
@@ -60,7 +60,7 @@ pub struct Config {
     pub admin_listen: Option<SocketAddr>,
 
     /// The folder that holds everything: videos, catalogue, history, events, keys
-    #[arg(long, env = "DATA", default_value = "./data")]
+    #[arg(long, env = "DATA", default_value = "./data", global = true)]
     pub data: PathBuf,
 
     /// A folder with sample videos, which are put in on the first start
@@ -76,7 +76,7 @@ pub struct Config {
     pub view_log_url: Option<ViewLogUrl>,
 
     /// The event bus; by default events.db below the data folder
-    #[arg(long, env = "EVENTS_URL")]
+    #[arg(long, env = "EVENTS_URL", global = true)]
     pub events_url: Option<BusUrl>,
 
     /// Where the videos are kept; by default videos below the data folder
@@ -84,12 +84,12 @@ pub struct Config {
     pub store_url: Option<StoreUrl>,
 
     /// The largest video that is taken, in bytes
-    #[arg(long, env = "MAX_VIDEO_BYTES", default_value_t = 16 << 30)]
+    #[arg(long, env = "MAX_VIDEO_BYTES", default_value_t = 16 << 30, value_parser = clap::value_parser!(u64).range(1..))]
     pub max_video_bytes: u64,
 
     /// How many videos are taken in at once; further uploads are asked to come again
-    #[arg(long, env = "MAX_CONCURRENT_UPLOADS", default_value_t = 16)]
-    pub max_concurrent_uploads: usize,
+    #[arg(long, env = "MAX_CONCURRENT_UPLOADS", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    pub max_concurrent_uploads: u16,
 
     /// Who may reach and change this server.
     #[command(flatten)]
@@ -103,7 +103,7 @@ pub struct Config {
 impl Config {
     /// Where the public is answered.
     pub fn listen(&self) -> SocketAddr {
-        SocketAddr::new(self.host, self.port)
+        SocketAddr::new(self.bind, self.port)
     }
 
     /// The event bus.

@@ -40,6 +40,12 @@ pub enum DeadLetterError {
     /// The bus cannot be opened.
     #[error(transparent)]
     Open(#[from] events::url::OpenError),
+    /// There is no bus.
+    #[error("there is no event bus at {url}; --data names the data folder")]
+    NoBus {
+        /// Where it was looked for.
+        url: BusUrl,
+    },
     /// The bus does not do it.
     #[error(transparent)]
     Bus(#[from] BusError),
@@ -66,6 +72,11 @@ pub enum Outcome {
 
 /// Does it.
 pub async fn run(url: &BusUrl, action: &Action) -> Result<Outcome, DeadLetterError> {
+    // Opening a bus makes it; looking for dead letters must not.
+    let BusUrl::Embedded(file) = url;
+    if !file.exists() {
+        return Err(DeadLetterError::NoBus { url: url.clone() });
+    }
     let bus = events::open(url).await?;
     match action {
         Action::List { queue } => list(&*bus, *queue).await,

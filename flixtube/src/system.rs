@@ -133,7 +133,7 @@ impl System {
             metadata_url: metadata_url.clone(),
             events: bus.clone(),
             max_video_bytes: config.max_video_bytes,
-            max_concurrent_uploads: config.max_concurrent_uploads,
+            max_concurrent_uploads: config.max_concurrent_uploads.into(),
             server: inner.clone(),
         })
         .await

@@ -60,11 +60,12 @@ async fn a_second_one_on_the_same_data_is_refused_with_a_sentence() {
 async fn a_bad_setting_is_refused_with_what_is_accepted() {
     let data = DataFolder::new();
     for (flags, says) in [
-        (&["--host", "0.0.0.0"][..], "OWNER_TOKEN"),
+        (&["--bind", "0.0.0.0"][..], "OWNER_TOKEN"),
         (&["--catalog-url", "mysql://x"], "sqlite:PATH"),
         (&["--events-url", "kafka://x"], "embedded:PATH"),
         (&["--store-url", "ftp://x"], "file:"),
         (&["--owner-token", "short"], "32"),
+        (&["--max-concurrent-uploads", "0"], "1..=10000"),
         (&["--port", "http"], "invalid"),
         (&["--log-filter", "=x=="], "LOG_FILTER"),
     ] {
@@ -168,4 +169,32 @@ async fn secrets_are_readable_by_their_owner_only() {
         keys += 1;
     }
     assert_eq!(keys, 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dead_letters_are_listed_and_looking_for_them_makes_nothing() {
+    let folder = DataFolder::new();
+    let data = folder.join("data");
+    let tool = |flags: &[&str]| {
+        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_flixtube"));
+        command
+            .arg("dead-letters")
+            .args(flags)
+            .arg("--data")
+            .arg(&data);
+        ChildProcess::start(command)
+    };
+    let mut nothing = tool(&["list"]);
+    assert!(!nothing.wait_for_exit(SOON).await.success());
+    let said = nothing.lines().join("\n");
+    assert!(said.contains("there is no event bus"), "{said}");
+    assert!(!data.exists());
+
+    let _flixtube = FlixTube::start(&data, &[]).await;
+    let mut none = tool(&["list", "--queue", "history"]);
+    assert!(none.wait_for_exit(SOON).await.success());
+    assert_eq!(none.lines(), ["There are no dead letters."]);
+    let event = "00000000-0000-5000-8000-000000000000";
+    let mut unknown = tool(&["replay", "--queue", "history", event]);
+    assert!(!unknown.wait_for_exit(SOON).await.success());
 }

@@ -76,3 +76,30 @@ async fn a_deleted_video_is_gone_from_catalogue_stream_storage_and_history() {
     let gone = rig.plain().get(&path).await;
     gone.expect(StatusCode::NOT_FOUND);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deleted_video_opens_no_session_and_its_key_takes_a_new_upload() {
+    let rig = Rig::start().await;
+    let client = rig.plain();
+    let upload = || async {
+        let request = client.post("/api/videos?title=Again");
+        let request = request.header("idempotency-key", "the-same-key");
+        let request = request.body(FASTSTART.content_type, FASTSTART.bytes);
+        let video = request.await.expect(StatusCode::CREATED).value();
+        video["id"].as_str().unwrap().to_owned()
+    };
+    let first = upload().await;
+    let path = format!("/api/videos/{first}");
+    let sessions = format!("{path}/watch-sessions");
+    client.post(&sessions).await.expect(StatusCode::CREATED);
+    let edit = json!({"title": "Edited"});
+    client.patch(&path).json(&edit).await.expect(StatusCode::OK);
+    assert_eq!(upload().await, first);
+
+    client.delete(&path).await.expect(StatusCode::NO_CONTENT);
+    client.post(&sessions).await.expect(StatusCode::NOT_FOUND);
+    let second = upload().await;
+    assert_ne!(second, first);
+    let stream = client.get(&format!("/api/videos/{second}/stream")).await;
+    assert_eq!(stream.expect(StatusCode::OK).body, FASTSTART.bytes);
+}
