@@ -36,7 +36,7 @@ export function spokenClock(ms: number): string {
 
 /** A length of time, roughly: `12 s`, `3 min`, `1 h 20 min`. */
 export function roughDuration(ms: number): string {
-  const seconds = Math.max(0, Math.round(ms / 1000));
+  const seconds = Math.max(0, Math.floor(ms / 1000));
   if (seconds < 60) return `${seconds} s`;
   const minutes = Math.round(seconds / 60);
   if (minutes < 60) return `${minutes} min`;
