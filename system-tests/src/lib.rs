@@ -6,6 +6,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+pub mod processes;
+
 use std::future::Future;
 use std::net::SocketAddr;
 use std::path::Path;

@@ -6,5 +6,6 @@ mod byte_contract;
 mod deleting;
 mod failures;
 mod plain_players;
+mod processes;
 mod uploading;
 mod watching;
