@@ -209,21 +209,20 @@ async fn each_service_killed_under_load_loses_nothing_acknowledged_and_counts_no
     while clients.join_next().await.is_some() {}
 
     let told = std::mem::take(&mut *told.lock().unwrap());
-    for (title, length) in &told.uploaded {
-        let found = || async {
-            let list = client.get(&format!("/api/videos?q={title}")).await.value();
-            let videos = list["videos"].as_array().unwrap();
-            let same = videos
-                .iter()
-                .filter(|video| video["title"] == **title)
-                .count();
-            assert!(same <= 1, "{title} is listed twice");
-            let video = videos.iter().find(|video| video["title"] == **title)?;
-            assert_eq!(video["size_bytes"], *length);
-            Some(())
+    let all_there = || async {
+        let listed = all_videos(&client).await;
+        let known: HashMap<&str, &Value> = listed
+            .iter()
+            .map(|video| (video["title"].as_str().unwrap(), video))
+            .collect();
+        assert_eq!(known.len(), listed.len(), "something is listed twice");
+        let whole = |(title, length): (&String, &usize)| {
+            let video = known.get(title.as_str());
+            video.is_some_and(|video| video["size_bytes"] == *length)
         };
-        eventually(SOON, found).await;
-    }
+        told.uploaded.iter().all(whole).then_some(())
+    };
+    eventually(SOON, all_there).await;
     let surely = |(_, acknowledged): &&(u64, Option<u64>)| {
         acknowledged.is_some_and(|acknowledged| acknowledged >= SURELY_A_VIEW_MS)
     };
@@ -241,6 +240,19 @@ async fn each_service_killed_under_load_loses_nothing_acknowledged_and_counts_no
         (views >= at_least).then_some(())
     };
     eventually(SOON, counted).await;
+}
+
+async fn all_videos(client: &TestClient) -> Vec<Value> {
+    let mut videos = Vec::new();
+    let mut path = "/api/videos?limit=100".to_owned();
+    loop {
+        let page = client.get(&path).await.expect(StatusCode::OK).value();
+        videos.extend(page["videos"].as_array().unwrap().clone());
+        let Some(cursor) = page["next_cursor"].as_str() else {
+            return videos;
+        };
+        path = format!("/api/videos?limit=100&cursor={cursor}");
+    }
 }
 
 /// Waits until uploads and beats are taken (again).
