@@ -59,7 +59,7 @@ impl OpenResponse {
     /// Reads the rest of the body.
     ///
     /// # Panics
-    /// When it does not arrive whole, and as [`TestClient`] says for errors.
+    /// When it does not arrive whole, and as [`TestClient`](super::TestClient) says for errors.
     pub async fn read(self) -> TestResponse {
         let caller = self.expectation.caller;
         self.attempt_read()
@@ -70,7 +70,7 @@ impl OpenResponse {
     /// Reads the rest of a body that may break off.
     ///
     /// # Panics
-    /// As [`TestClient`] says for answers that break the contract.
+    /// As [`TestClient`](super::TestClient) says for answers that break the contract.
     pub async fn attempt_read(self) -> Result<TestResponse, NoAnswer> {
         let Self {
             status,
