@@ -10,9 +10,13 @@ use std::io::Write as _;
 use std::net::{Ipv4Addr, TcpListener};
 use std::sync::atomic::{AtomicU16, Ordering};
 
+pub mod azurite;
+mod blob_store;
 mod child;
 pub mod mongodb;
+pub mod s3;
 
+pub use blob_store::BlobServer;
 pub use child::EngineProcess;
 
 /// What came of looking for an engine.
