@@ -14,6 +14,7 @@ pub mod azurite;
 mod blob_store;
 mod child;
 pub mod mongodb;
+pub mod rabbitmq;
 pub mod s3;
 
 pub use blob_store::BlobServer;
