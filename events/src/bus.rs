@@ -3,8 +3,11 @@
 #[cfg(test)]
 pub(crate) mod conformance;
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
+use service_kit::sqlite::DatabaseError;
 use uuid::Uuid;
 
 use crate::envelope::Envelope;
@@ -41,6 +44,38 @@ pub trait EventBus: Send + Sync + std::fmt::Debug {
 
     /// Removes a dead letter for good. `false`: there is no such.
     async fn discard(&self, queue: Queue, event: Uuid) -> Result<bool, BusError>;
+
+    /// How it is at the moment. Asking costs nothing: no broker and no disk is asked.
+    fn status(&self) -> BusStatus {
+        BusStatus::default()
+    }
+}
+
+/// How a bus is at the moment, for readiness and metrics.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct BusStatus {
+    /// Whether what carries the events can be reached. Events are taken meanwhile if it cannot be,
+    /// as long as there is room for them.
+    pub is_connected: bool,
+    /// Events that wait on this machine's disk until the broker takes them.
+    pub spooled: u64,
+    /// Times that the broker had no queue for an event and sent it back, since this process began.
+    /// More than none calls for an operator: somebody has deleted a queue or a binding.
+    pub returned: u64,
+    /// Events that were not taken because there was no room left, since this process began.
+    pub refused: u64,
+}
+
+impl Default for BusStatus {
+    /// That of a bus which is in the process itself.
+    fn default() -> Self {
+        Self {
+            is_connected: true,
+            spooled: 0,
+            returned: 0,
+            refused: 0,
+        }
+    }
 }
 
 /// A consumer's place at a queue. Dropping it gives back what was delivered and not settled.
@@ -52,6 +87,24 @@ pub trait Subscription: Send {
 
 /// How often an event is tried before it is a dead letter.
 pub const MAX_TRIES: u32 = 8;
+
+/// How failed deliveries are tried again.
+#[derive(Clone, Copy, Debug)]
+pub struct Retries {
+    /// How long the first failure waits; further ones wait longer.
+    pub first_delay: Duration,
+    /// How often an event is tried before it is a dead letter.
+    pub tries: u32,
+}
+
+impl Default for Retries {
+    fn default() -> Self {
+        Self {
+            first_delay: Duration::from_millis(500),
+            tries: MAX_TRIES,
+        }
+    }
+}
 
 /// An event that was handed to a consumer. Dropping it is the same as never having received it.
 #[derive(Debug)]
@@ -123,6 +176,12 @@ pub enum PublishError {
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
+impl From<DatabaseError> for PublishError {
+    fn from(error: DatabaseError) -> Self {
+        Self::Unavailable(Box::new(error))
+    }
+}
+
 /// Why a queue cannot be consumed.
 #[derive(Debug, thiserror::Error)]
 pub enum SubscribeError {
@@ -143,3 +202,9 @@ pub enum SubscribeError {
 #[derive(Debug, thiserror::Error)]
 #[error("the event bus does not work at the moment")]
 pub struct BusError(#[source] pub Box<dyn std::error::Error + Send + Sync>);
+
+impl BusError {
+    pub(crate) fn of(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self(error.into())
+    }
+}

@@ -11,7 +11,6 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -20,7 +19,7 @@ use service_kit::sqlite::{Database, DatabaseError};
 use uuid::Uuid;
 
 use crate::bus::{
-    BusError, DeadLetter, EventBus, MAX_TRIES, PublishError, SubscribeError, Subscription,
+    BusError, DeadLetter, EventBus, PublishError, Retries, SubscribeError, Subscription,
 };
 use crate::envelope::Envelope;
 use crate::routing::{Queue, queues_of};
@@ -51,24 +50,6 @@ const MIGRATIONS: &[&str] = &["
     ) STRICT;
     CREATE INDEX dead_letters_by_event ON dead_letters (queue, event_id);
 "];
-
-/// How failed deliveries are tried again.
-#[derive(Clone, Copy, Debug)]
-pub struct Retries {
-    /// How long the first failure waits; each further one waits twice as long.
-    pub first_delay: Duration,
-    /// How often an event is tried before it is a dead letter.
-    pub tries: u32,
-}
-
-impl Default for Retries {
-    fn default() -> Self {
-        Self {
-            first_delay: Duration::from_millis(500),
-            tries: MAX_TRIES,
-        }
-    }
-}
 
 /// The bus in an SQLite file.
 #[derive(Debug)]
@@ -127,12 +108,11 @@ fn count(connection: &Connection) -> Result<u64, DatabaseError> {
 #[async_trait]
 impl EventBus for EmbeddedBus {
     async fn publish(&self, event: Envelope) -> Result<(), PublishError> {
-        let unavailable = |error: DatabaseError| PublishError::Unavailable(Box::new(error));
         let queues = queues_of(&event.event_type);
-        if !self.has_room().await.map_err(unavailable)? {
+        if !self.has_room().await? {
             return Err(PublishError::Full);
         }
-        let body = to_json(&event);
+        let body = event.to_json();
         self.database
             .write(move |connection| {
                 let mut insert = connection.prepare_cached(
@@ -141,10 +121,9 @@ impl EventBus for EmbeddedBus {
                 for queue in queues {
                     insert.execute(params![queue.name(), event.id.to_string(), body])?;
                 }
-                Ok(())
+                Ok::<_, DatabaseError>(())
             })
-            .await
-            .map_err(unavailable)?;
+            .await?;
         self.waiting
             .fetch_add(queues.len() as u64, Ordering::Relaxed);
         self.wake(queues);
@@ -220,10 +199,6 @@ impl EventBus for EmbeddedBus {
         });
         discarded.await.map_err(failed)
     }
-}
-
-fn to_json(envelope: &Envelope) -> String {
-    serde_json::to_string(envelope).expect("an envelope's members all have a JSON form")
 }
 
 fn failed(error: impl std::error::Error + Send + Sync + 'static) -> BusError {

@@ -70,6 +70,11 @@ impl Envelope {
         }
     }
 
+    /// The envelope as it is stored and sent.
+    pub(crate) fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("an envelope's members all have a JSON form")
+    }
+
     /// Takes the event out.
     pub fn decode<E: Event>(&self) -> Result<E, DecodeError> {
         if self.event_type != E::TYPE {

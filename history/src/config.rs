@@ -1,5 +1,9 @@
 //! The settings of the service: each is a flag and an environment variable of the same name.
 
+mod mongo_url;
+
+pub use mongo_url::{InvalidMongoUrl, MongoUrl};
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -38,7 +42,14 @@ pub struct Config {
     pub service_token: ServiceToken,
 
     /// Where sessions, history and views are kept, e.g. sqlite:./data/history.db
-    #[arg(long, env = "VIEW_LOG_URL", default_value = "sqlite:./data/history.db")]
+    #[arg(
+        long,
+        help = "Where sessions, history and views are kept, e.g. sqlite:./data/history.db or \
+                mongodb://HOST:27017/flixtube-history",
+        env = "VIEW_LOG_URL",
+        hide_env_values = true,
+        default_value = "sqlite:./data/history.db"
+    )]
     pub view_log_url: ViewLogUrl,
 
     /// The event bus, e.g. embedded:./data/events.db
@@ -60,13 +71,25 @@ pub struct Config {
 pub enum ViewLogUrl {
     /// An SQLite file, written as `sqlite:PATH`.
     Sqlite(PathBuf),
+    /// A MongoDB database, written as `mongodb://…` or `mongodb+srv://…`.
+    Mongodb(MongoUrl),
 }
 
 /// Says why a text is no [`ViewLogUrl`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{given:?} names no view log; accepted is sqlite:PATH, such as sqlite:./data/history.db")]
-pub struct InvalidViewLogUrl {
-    given: String,
+pub enum InvalidViewLogUrl {
+    /// It names no engine, or none that is known.
+    #[error(
+        "{given:?} names no view log; accepted is sqlite:PATH, such as sqlite:./data/history.db, \
+         or mongodb://HOST:27017/DATABASE"
+    )]
+    Engine {
+        /// What was given, without what may be secret.
+        given: String,
+    },
+    /// It is for MongoDB, and wrong.
+    #[error(transparent)]
+    Mongodb(#[from] InvalidMongoUrl),
 }
 
 impl FromStr for ViewLogUrl {
@@ -75,11 +98,12 @@ impl FromStr for ViewLogUrl {
     fn from_str(url: &str) -> Result<Self, Self::Err> {
         match url.split_once(':') {
             Some(("sqlite", path)) if !path.is_empty() => Ok(Self::Sqlite(PathBuf::from(path))),
+            Some(("mongodb" | "mongodb+srv", _)) => Ok(Self::Mongodb(url.parse()?)),
             // Another scheme may carry a password, which must not reach the log.
-            Some((scheme, _)) => Err(InvalidViewLogUrl {
+            Some((scheme, _)) => Err(InvalidViewLogUrl::Engine {
                 given: format!("{scheme}:…"),
             }),
-            None => Err(InvalidViewLogUrl {
+            None => Err(InvalidViewLogUrl::Engine {
                 given: url.to_owned(),
             }),
         }
@@ -112,6 +136,17 @@ mod tests {
             let refusal = parse(&["--view-log-url", url]).unwrap_err();
             assert!(refusal.contains("sqlite:./data/history.db"), "{refusal}");
         }
+    }
+
+    #[test]
+    fn a_mongodb_url_names_a_server_and_a_database() {
+        for url in ["mongodb://db/x", "mongodb+srv://cluster.example/x"] {
+            let command = parse(&["--view-log-url", url]).unwrap();
+            let expected = ViewLogUrl::Mongodb(url.parse().unwrap());
+            assert_eq!(command.config.view_log_url, expected);
+        }
+        let refusal = parse(&["--view-log-url", "mongodb://"]).unwrap_err();
+        assert!(refusal.contains("mongodb://HOST"), "{refusal}");
     }
 
     #[test]

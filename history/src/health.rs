@@ -20,10 +20,19 @@ impl Health {
         }
     }
 
-    /// Both were opened.
-    pub(crate) fn opened(&self) {
+    /// The view log was opened.
+    pub(crate) fn view_log_opened(&self) {
         self.view_log.set(true);
+    }
+
+    /// The bus was opened and is connected.
+    pub(crate) fn bus_opened(&self) {
         self.events.set(true);
+    }
+
+    /// Whether the last call of the view log was answered.
+    pub(crate) fn view_log_answers(&self) -> bool {
+        self.view_log.is_open()
     }
 
     /// Passes the result of a call of the view log on, and takes note of whether it answers.

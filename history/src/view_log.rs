@@ -2,7 +2,11 @@
 
 #[cfg(test)]
 mod conformance;
+mod late;
+pub mod mongodb;
 pub mod sqlite;
+
+pub(crate) use late::LateViewLog;
 
 use std::error::Error;
 
@@ -63,16 +67,18 @@ pub const STREAM_RETENTION: SignedDuration = SignedDuration::from_hours(30 * 24)
 /// their call has returned.
 ///
 /// - A session is one document with its beats, replaced by compare-and-set on a revision (1, 2).
-/// - The entry's key is (viewer, video). A beat replaces its fields if (start, session, seq) is
-///   greater than what is there, and the watched time if session and a greater revision match:
-///   two guarded updates that commute and may be repeated (2, 3). The moment of forgetting one
-///   video is a field of the same document, so that guard and change are one (6); the moment of
-///   forgetting all is a document per viewer that is written first and filters every reading.
+/// - The entry's key is (viewer, video), and it is replaced in the same way: what it shows by a
+///   greater (start, session, seq), its totals by those of a later revision of its session; both
+///   may be repeated (2, 3). The moment of forgetting one video is a field of the same document,
+///   so that guard and change are one (6); the moment of forgetting all is a document per viewer
+///   that is written first and filters every reading.
 /// - A view is keyed by (video, number), with the session as a second unique key; the insert that
 ///   loses either key reads again (4). Giving a number back marks the document as spare, and a
 ///   guarded update claims it (5). The implicit sessions of one (video, client) are one document.
-/// - A tombstone is written before the rest of a video is removed, and is read again after each
-///   write of an event, which is then undone (7).
+/// - A tombstone is written before the rest of a video is removed, and is read again after the
+///   last write of each event, which is then undone (7).
+///
+/// [`mongodb`] is built like that; [`sqlite`] has transactions and needs none of it.
 #[async_trait]
 pub trait ViewLog: Send + Sync {
     /// Takes an event in. `at` is the time of storing, by the caller's clock.

@@ -6,6 +6,7 @@
 //! every crate's tests may use it. Everything here panics instead of returning errors: the caller
 //! is a test, and the panic names the caller's line.
 
+pub mod engines;
 pub mod http;
 pub mod media;
 pub mod process;

@@ -12,8 +12,8 @@ use rusqlite::{Connection, params};
 use service_kit::sqlite::{Database, DatabaseError};
 use tokio::sync::Notify;
 
-use super::{Retries, failed};
-use crate::bus::{BusError, Delivery, Settle, SubscribeError, Subscription};
+use super::failed;
+use crate::bus::{BusError, Delivery, Retries, Settle, SubscribeError, Subscription};
 use crate::envelope::Envelope;
 use crate::routing::Queue;
 

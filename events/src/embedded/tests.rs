@@ -5,7 +5,7 @@ use tempfile::TempDir;
 use uuid::Uuid;
 
 use super::*;
-use crate::bus::conformance;
+use crate::bus::{MAX_TRIES, conformance};
 use crate::event::ViewCounted;
 
 /// Delays of milliseconds, so that the laws about tries do not take minutes.

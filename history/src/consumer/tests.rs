@@ -126,7 +126,8 @@ impl Stage {
         let bus = Arc::new(StubBus::default());
         let context = ServiceContext::new("history");
         let health = Health::of(&context);
-        health.opened();
+        health.view_log_opened();
+        health.bus_opened();
         let publisher = ViewPublisher::new(log.clone(), bus.clone(), health.clone());
         let metrics = HistoryMetrics::new(&context.metrics);
         let recorder = Recorder::new(log.clone(), publisher, health, metrics);

@@ -1,5 +1,5 @@
 //! The HTTP contract of the history service and what it does with events, over a real port and
-//! the real embedded engines.
+//! the real engines.
 
 #![expect(
     clippy::unwrap_used,
@@ -9,6 +9,7 @@
 mod deletions;
 mod errors;
 mod listing;
+mod mongodb;
 mod restarts;
 mod service;
 mod views;

@@ -47,11 +47,33 @@ impl TestHistory {
     }
 
     pub(crate) async fn start_in(folder: DataFolder) -> Self {
+        let view_log_url = ViewLogUrl::Sqlite(folder.join("history.db"));
+        let bus = open_bus(&folder).await;
+        let events = BusSource::Url(bus_url(&folder));
+        Self::start_with(folder, view_log_url, events, bus).await
+    }
+
+    /// Starts on these engines; what is in the folder is left to its owner.
+    pub(crate) async fn start_on(
+        folder: DataFolder,
+        view_log_url: ViewLogUrl,
+        bus: Arc<dyn EventBus>,
+    ) -> Self {
+        let events = BusSource::Open(Arc::clone(&bus));
+        Self::start_with(folder, view_log_url, events, bus).await
+    }
+
+    async fn start_with(
+        folder: DataFolder,
+        view_log_url: ViewLogUrl,
+        events: BusSource,
+        bus: Arc<dyn EventBus>,
+    ) -> Self {
         let config = Config {
             listen: loopback(0),
             service_token: TOKEN.replace(' ', "-").parse().unwrap(),
-            view_log_url: ViewLogUrl::Sqlite(folder.join("history.db")),
-            events: BusSource::Url(bus_url(&folder)),
+            view_log_url,
+            events,
             server: ServerSettings::default(),
         };
         let service = Service::bind(config).await.unwrap();
@@ -63,7 +85,7 @@ impl TestHistory {
         running.spawn(async move { service.run(stop).await.unwrap() });
         Self {
             client,
-            bus: open_bus(&folder).await,
+            bus,
             context,
             shutdown,
             running,
@@ -145,7 +167,11 @@ pub(crate) struct CountedViews(Box<dyn Subscription>);
 
 impl CountedViews {
     pub(crate) async fn next(&mut self) -> ViewCounted {
-        let delivery = tokio::time::timeout(SOON, self.0.next())
+        self.next_within(SOON).await
+    }
+
+    pub(crate) async fn next_within(&mut self, deadline: Duration) -> ViewCounted {
+        let delivery = tokio::time::timeout(deadline, self.0.next())
             .await
             .expect("a view is counted in time")
             .unwrap();

@@ -41,7 +41,11 @@ async fn open_in(folder: &TempDir) -> SqliteViewLog {
         .unwrap()
 }
 
-conformance::laws!(open);
+async fn opened() -> Option<OpenedLog> {
+    Some(open().await)
+}
+
+conformance::laws!(opened);
 
 fn at(milliseconds: i64) -> Timestamp {
     Timestamp::from_millisecond(1_800_000_000_000 + milliseconds).unwrap()

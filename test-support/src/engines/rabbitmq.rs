@@ -1,0 +1,423 @@
+//! RabbitMQ: the broker that `RABBITMQ_URL` names (with its management API at
+//! `RABBITMQ_MANAGEMENT_URL`, or at port 15672 of the same host); else a `rabbitmq-server` of this
+//! machine.
+//!
+//! The tests of one program share one broker, and each test owns a virtual host in it: exchanges
+//! and queues of the same names do not meet there.
+
+use std::net::Ipv4Addr;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::sync::OnceCell;
+
+use super::{Availability, EngineProcess, free_port, setting};
+use crate::{DataFolder, eventually};
+
+/// Longer than a broker takes to start on a busy machine.
+const START: Duration = Duration::from_mins(2);
+
+/// What to do where there is no broker.
+const HOW_TO_GET: &str = "Install rabbitmq-server 3.10 or later (Debian, Ubuntu: \
+    apt-get install rabbitmq-server; https://www.rabbitmq.com/docs/download), or set RABBITMQ_URL \
+    and RABBITMQ_MANAGEMENT_URL.";
+
+/// Where the broker's own scripts are, if they are not in `PATH`. What Debian has in `PATH` is a
+/// wrapper that only its own user may run.
+const FOLDERS: [&str; 3] = [
+    "/usr/lib/rabbitmq/bin",
+    "/opt/rabbitmq/sbin",
+    "/opt/homebrew/opt/rabbitmq/sbin",
+];
+
+/// A broker that tests may use.
+#[derive(Debug)]
+pub struct RabbitServer {
+    /// Without a virtual host.
+    url: String,
+    management: Management,
+    /// What this program has started itself; `None` for a broker of the environment.
+    own: Option<OwnServer>,
+}
+
+#[derive(Debug)]
+struct OwnServer {
+    /// The folder of its scripts, with a `/` behind it, or nothing.
+    scripts: String,
+    ports: Ports,
+    /// `None` while it is killed.
+    process: Option<EngineProcess>,
+    // Removed last: it stands behind the process.
+    folder: DataFolder,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Ports {
+    amqp: u16,
+    management: u16,
+    /// Between nodes and for `rabbitmqctl`.
+    distribution: u16,
+    /// Erlang's port mapper. Each broker brings its own, so that none outlives it.
+    mapper: u16,
+}
+
+#[derive(Debug)]
+struct Management {
+    /// `HOST:PORT`.
+    address: String,
+    user: String,
+    password: String,
+}
+
+/// The broker that all tests of this program share, or `None` after having said that there is none.
+pub async fn shared() -> Option<&'static RabbitServer> {
+    static SHARED: OnceCell<Availability<RabbitServer>> = OnceCell::const_new();
+    let found = SHARED.get_or_init(|| async {
+        match setting("RABBITMQ_URL") {
+            Some(url) => Availability::Running(RabbitServer::at(&url)),
+            None => start().await,
+        }
+    });
+    match found.await {
+        Availability::Running(server) => Some(server),
+        Availability::Missing(how) => Availability::Missing(how.clone()).or_left_out("RabbitMQ"),
+    }
+}
+
+/// A broker of the caller's own, which it may kill, start again and make run out of memory.
+pub async fn own() -> Option<RabbitServer> {
+    start().await.or_left_out("RabbitMQ")
+}
+
+impl RabbitServer {
+    /// Makes a virtual host that nobody else uses, and answers its `amqp://` URL.
+    ///
+    /// # Panics
+    /// When the management API does not make it.
+    pub async fn virtual_host(&self) -> String {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let now = now.map_or(0, |since| since.as_millis());
+        let process = std::process::id();
+        let n = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("flixtube-test-{now:x}-{process:x}-{n}");
+        let user = &self.management.user;
+        let rights = r#"{"configure":".*","write":".*","read":".*"}"#;
+        // The API answers before it can do its work while the broker starts.
+        eventually(START, || async {
+            let host = format!("/api/vhosts/{name}");
+            let permissions = format!("/api/permissions/{name}/{user}");
+            let is_made = self.management.put(&host, "{}").await?
+                && self.management.put(&permissions, rights).await?;
+            is_made.then_some(())
+        })
+        .await;
+        format!("{}/{name}", self.url)
+    }
+
+    /// Kills it (SIGKILL), so that connections break off and are refused.
+    ///
+    /// # Panics
+    /// When it is not of the caller's own.
+    pub fn kill(&mut self) {
+        let own = self.own.as_mut();
+        let own = own.expect("a broker of the environment is not the test's to kill");
+        if let Some(process) = own.process.take() {
+            process.kill();
+        }
+    }
+
+    /// Starts it again after [`kill`](Self::kill), on the same ports and data.
+    ///
+    /// # Panics
+    /// When it is not of the caller's own, or does not start.
+    pub async fn start_again(&mut self) {
+        let own = self.own.as_mut();
+        own.expect("a broker of the environment is not the test's to start")
+            .run()
+            .await;
+    }
+
+    /// Makes it believe that it has run out of memory, so that it takes nothing from those who
+    /// publish; or ends that.
+    ///
+    /// # Panics
+    /// When it is not of the caller's own, or does not do it.
+    pub async fn set_memory_alarm(&self, is_on: bool) {
+        let own = self.own.as_ref();
+        let own = own.expect("a broker of the environment is not the test's to starve");
+        let share = if is_on { "0" } else { "0.8" };
+        own.ctl(&["set_vm_memory_high_watermark", share]).await;
+    }
+
+    /// Stops its process (SIGSTOP): connections stay, and nobody answers.
+    ///
+    /// # Panics
+    /// When it is not of the caller's own.
+    pub fn freeze(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Lets it go on after [`freeze`](Self::freeze).
+    ///
+    /// # Panics
+    /// When it is not of the caller's own.
+    pub fn thaw(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        let own = self.own.as_ref();
+        let own = own.expect("a broker of the environment is not the test's to signal");
+        let id = std::fs::read_to_string(own.folder.join("pid")).expect("the broker writes its id");
+        let id = id.trim().parse().ok().and_then(Pid::from_raw);
+        kill_process(id.expect("a process id"), signal).expect("the broker runs");
+    }
+
+    fn at(url: &str) -> Self {
+        let parts = UrlParts::of(url);
+        let address = setting("RABBITMQ_MANAGEMENT_URL").map_or_else(
+            || format!("{}:15672", parts.host),
+            |url| {
+                let address = url.trim_start_matches("http://");
+                address.trim_end_matches('/').to_owned()
+            },
+        );
+        Self {
+            url: parts.server,
+            management: Management {
+                address,
+                user: parts.user,
+                password: parts.password,
+            },
+            own: None,
+        }
+    }
+}
+
+impl OwnServer {
+    async fn run(&mut self) {
+        let Ports {
+            amqp,
+            management,
+            mapper,
+            ..
+        } = self.ports;
+        let config = format!(
+            "listeners.tcp.default = 127.0.0.1:{amqp}\n\
+             management.tcp.ip = 127.0.0.1\n\
+             management.tcp.port = {management}\n\
+             management.disable_stats = true\n\
+             disk_free_limit.absolute = 1MB\n\
+             log.console = true\n\
+             log.console.level = warning\n\
+             log.file = false\n"
+        );
+        let file = |name: &str, text: &str| {
+            std::fs::write(self.folder.join(name), text).expect("the folder is writable");
+        };
+        file("rabbitmq.conf", &config);
+        file("enabled_plugins", "[rabbitmq_management].\n");
+        // One process group, so that the port mapper ends with its broker.
+        let script = format!(
+            "epmd -port {mapper} -address 127.0.0.1 & exec {}rabbitmq-server",
+            self.scripts
+        );
+        let mut command = Command::new("sh");
+        command.args(["-c", &script]);
+        self.environment(&mut command);
+        let process = self
+            .process
+            .insert(EngineProcess::start(command, self.folder.path()));
+        process.listens_on(management, START).await;
+        process.listens_on(amqp, START).await;
+    }
+
+    /// What the broker and its tools must agree on. Nothing of it is the machine's own broker's.
+    fn environment(&self, command: &mut Command) {
+        let folder = &self.folder;
+        let ports = self.ports;
+        command
+            // The secret between nodes (`.erlang.cookie`) is made here.
+            .env("HOME", folder.path())
+            .env("RABBITMQ_NODENAME", format!("test{}@localhost", ports.amqp))
+            .env("RABBITMQ_NODE_PORT", ports.amqp.to_string())
+            .env("RABBITMQ_NODE_IP_ADDRESS", "127.0.0.1")
+            .env("RABBITMQ_DIST_PORT", ports.distribution.to_string())
+            .env("ERL_EPMD_PORT", ports.mapper.to_string())
+            .env("ERL_EPMD_ADDRESS", "127.0.0.1")
+            .env("RABBITMQ_MNESIA_BASE", folder.join("data"))
+            .env("RABBITMQ_LOG_BASE", folder.join("log"))
+            .env("RABBITMQ_PID_FILE", folder.join("pid"))
+            .env(
+                "RABBITMQ_ENABLED_PLUGINS_FILE",
+                folder.join("enabled_plugins"),
+            )
+            .env("RABBITMQ_CONFIG_FILE", folder.join("rabbitmq.conf"))
+            .env("RABBITMQ_CONF_ENV_FILE", "/dev/null")
+            // Erlang's threads spin while they wait; on a small machine that starves the test.
+            .env(
+                "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS",
+                "+sbwt none +sbwtdcpu none +sbwtdio none",
+            )
+            .stdin(Stdio::null());
+    }
+
+    async fn ctl(&self, arguments: &[&str]) {
+        let mut command = Command::new(format!("{}rabbitmqctl", self.scripts));
+        command.arg("--quiet").args(arguments);
+        self.environment(&mut command);
+        let done = tokio::process::Command::from(command).output().await;
+        let done = done.unwrap_or_else(|error| panic!("starting rabbitmqctl: {error}"));
+        assert!(
+            done.status.success(),
+            "rabbitmqctl {arguments:?}: {}{}",
+            String::from_utf8_lossy(&done.stdout),
+            String::from_utf8_lossy(&done.stderr)
+        );
+    }
+}
+
+async fn start() -> Availability<RabbitServer> {
+    let Some(scripts) = find() else {
+        return Availability::Missing(HOW_TO_GET.to_owned());
+    };
+    let ports = Ports {
+        amqp: free_port(),
+        management: free_port(),
+        distribution: free_port(),
+        mapper: free_port(),
+    };
+    let mut own = OwnServer {
+        scripts,
+        ports,
+        process: None,
+        folder: DataFolder::new(),
+    };
+    own.run().await;
+    Availability::Running(RabbitServer {
+        url: format!("amqp://guest:guest@{}:{}", Ipv4Addr::LOCALHOST, ports.amqp),
+        management: Management {
+            address: format!("{}:{}", Ipv4Addr::LOCALHOST, ports.management),
+            user: "guest".to_owned(),
+            password: "guest".to_owned(),
+        },
+        own: Some(own),
+    })
+}
+
+/// The folder of the broker's scripts, if there is a broker.
+fn find() -> Option<String> {
+    let known = FOLDERS.into_iter().map(|folder| format!("{folder}/"));
+    let in_path = std::iter::once(String::new());
+    known
+        .filter(|folder| Path::new(folder).join("rabbitmq-server").exists())
+        .chain(in_path)
+        .find(|folder| {
+            let asked = Command::new(format!("{folder}rabbitmqctl"))
+                .arg("version")
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .status();
+            asked.is_ok_and(|status| status.success())
+        })
+}
+
+impl Management {
+    /// Puts; `None` when there was no answer, `false` when it was no success.
+    async fn put(&self, path: &str, body: &str) -> Option<bool> {
+        let Self {
+            address,
+            user,
+            password,
+        } = self;
+        let credentials = STANDARD.encode(format!("{user}:{password}"));
+        let length = body.len();
+        let request = format!(
+            "PUT {path} HTTP/1.1\r\nhost: {address}\r\nauthorization: Basic {credentials}\r\n\
+             content-type: application/json\r\ncontent-length: {length}\r\nconnection: close\r\n\
+             \r\n{body}"
+        );
+        let mut stream = TcpStream::connect(address).await.ok()?;
+        stream.write_all(request.as_bytes()).await.ok()?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await.ok()?;
+        let answer = String::from_utf8_lossy(&answer);
+        let status = answer.split_whitespace().nth(1)?;
+        Some(status == "201" || status == "204")
+    }
+}
+
+/// A broker's URL taken apart.
+#[derive(Debug, PartialEq, Eq)]
+struct UrlParts {
+    /// Everything before the virtual host.
+    server: String,
+    host: String,
+    user: String,
+    password: String,
+}
+
+impl UrlParts {
+    fn of(url: &str) -> Self {
+        let hosts = url.find("://").map_or(0, |at| at + 3);
+        let end = url[hosts..]
+            .find(['/', '?'])
+            .map_or(url.len(), |at| hosts + at);
+        let authority = &url[hosts..end];
+        let (credentials, place) = authority
+            .rsplit_once('@')
+            .unwrap_or(("guest:guest", authority));
+        let (user, password) = credentials.split_once(':').unwrap_or((credentials, ""));
+        let host = place.rsplit_once(':').map_or(place, |(host, _)| host);
+        Self {
+            server: url[..end].to_owned(),
+            host: host.to_owned(),
+            user: user.to_owned(),
+            password: password.to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_of_the_environment_is_taken_apart() {
+        let parts = UrlParts::of("amqp://me:secret@broker:5673/host?heartbeat=5");
+        assert_eq!(
+            parts,
+            UrlParts {
+                server: "amqp://me:secret@broker:5673".to_owned(),
+                host: "broker".to_owned(),
+                user: "me".to_owned(),
+                password: "secret".to_owned(),
+            }
+        );
+        assert_eq!(UrlParts::of("amqp://broker").user, "guest");
+    }
+
+    #[tokio::test]
+    async fn a_broker_of_ones_own_can_be_killed_and_started_again_on_its_ports() {
+        let Some(mut server) = own().await else {
+            return;
+        };
+        assert_ne!(server.virtual_host().await, server.virtual_host().await);
+        let port = server.own.as_ref().unwrap().ports.amqp;
+        let connect = || TcpStream::connect((Ipv4Addr::LOCALHOST, port));
+        assert!(connect().await.is_ok());
+        server.kill();
+        assert!(connect().await.is_err());
+        server.start_again().await;
+        assert!(connect().await.is_ok());
+    }
+}
