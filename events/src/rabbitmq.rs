@@ -37,14 +37,15 @@ mod settings;
 mod subscription;
 mod topology;
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use lapin::Connection;
 use service_kit::telemetry::chain;
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use uuid::Uuid;
@@ -59,7 +60,7 @@ use connection::BrokerError;
 use dead_letters::Desk;
 use message::Message;
 use publisher::{Lane, Outcome, Publisher};
-use subscription::QueueSubscription;
+use subscription::{QueueConsumer, QueueSubscription};
 
 pub use settings::{InvalidRabbitMqUrl, RabbitMqUrl};
 
@@ -83,6 +84,7 @@ struct Shared {
     /// Empty as long as another process holds it.
     spool: Arc<OnceLock<Spool>>,
     consuming: watch::Receiver<Option<Arc<Connection>>>,
+    consumers: Mutex<HashMap<Queue, Weak<QueueConsumer>>>,
     desk: Desk,
     refused: AtomicU64,
     _tasks: JoinSet<()>,
@@ -122,6 +124,7 @@ impl RabbitMqBus {
                 lane,
                 spool,
                 consuming,
+                consumers: Mutex::default(),
                 desk: Desk::default(),
                 refused: AtomicU64::new(0),
                 _tasks: tasks,
@@ -139,6 +142,20 @@ impl Shared {
             Ok(Ok(connection)) => connection.clone().ok_or(BrokerError::Disconnected),
             Ok(Err(_)) | Err(_) => Err(BrokerError::Disconnected),
         }
+    }
+
+    /// The consumer that the subscriptions to a queue share, begun for the first of them.
+    async fn consumer(&self, queue: Queue) -> Result<Arc<QueueConsumer>, BrokerError> {
+        let mut consumers = self.consumers.lock().await;
+        let begun = consumers.get(&queue).and_then(Weak::upgrade);
+        if let Some(consumer) = begun.filter(|consumer| consumer.is_alive()) {
+            return Ok(consumer);
+        }
+        let connection = self.connection().await?;
+        let consumer = QueueConsumer::begin(&connection, queue, self.retries).await?;
+        let consumer = Arc::new(consumer);
+        consumers.insert(queue, Arc::downgrade(&consumer));
+        Ok(consumer)
     }
 
     async fn spool(&self, json: String, is_parked: bool) -> Result<(), PublishError> {
@@ -187,12 +204,8 @@ impl EventBus for RabbitMqBus {
 
     async fn subscribe(&self, queue: Queue) -> Result<Box<dyn Subscription>, SubscribeError> {
         let shared = Arc::clone(&self.shared);
-        let begin = async {
-            let connection = shared.connection().await?;
-            QueueSubscription::begin(&connection, queue, Arc::clone(&shared)).await
-        };
-        match begin.await {
-            Ok(subscription) => Ok(Box::new(subscription)),
+        match shared.consumer(queue).await {
+            Ok(consumer) => Ok(Box::new(QueueSubscription::new(consumer, shared))),
             Err(error) => Err(SubscribeError::Unavailable(BusError::of(error))),
         }
     }

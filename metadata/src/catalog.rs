@@ -9,12 +9,14 @@ use crate::page::{Listing, Page};
 use crate::video::{Edit, NewVideo, PosterVersion, Tombstone, Video};
 
 mod late;
+pub(crate) mod mongodb;
 mod sqlite;
 
 #[cfg(test)]
 pub(crate) mod conformance;
 
 pub(crate) use late::LateCatalog;
+pub(crate) use mongodb::MongoCatalog;
 pub(crate) use sqlite::SqliteCatalog;
 
 /// All videos, and what is left of the deleted ones.

@@ -9,6 +9,10 @@ use events::BusSource;
 use service_kit::guard::ServiceToken;
 use service_kit::settings::{ProcessSettings, ServerSettings, loopback};
 
+mod mongo_url;
+
+pub use mongo_url::{InvalidMongoUrl, MongoUrl};
+
 /// The catalogue of FlixTube: titles, search, lists, deletions.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "metadata", version)]
@@ -37,8 +41,14 @@ pub struct Config {
     #[arg(long, env = "SERVICE_TOKEN", hide_env_values = true)]
     pub service_token: ServiceToken,
 
-    /// Where the catalogue is kept, e.g. sqlite:./data/metadata.db
-    #[arg(long, env = "CATALOG_URL", default_value = "sqlite:./data/metadata.db")]
+    /// Where the catalogue is kept, e.g. sqlite:./data/metadata.db or
+    /// `mongodb://HOST:27017/flixtube-metadata`
+    #[arg(
+        long,
+        env = "CATALOG_URL",
+        hide_env_values = true,
+        default_value = "sqlite:./data/metadata.db"
+    )]
     pub catalog_url: CatalogUrl,
 
     /// The event bus, e.g. embedded:./data/events.db
@@ -60,12 +70,23 @@ pub struct Config {
 pub enum CatalogUrl {
     /// An SQLite file, written as `sqlite:PATH`.
     Sqlite(PathBuf),
+    /// A MongoDB database, written as `mongodb://…` or `mongodb+srv://…`.
+    Mongodb(MongoUrl),
 }
 
 /// Says why a text is no [`CatalogUrl`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a catalogue is named by sqlite:PATH, such as sqlite:./data/metadata.db")]
-pub struct InvalidCatalogUrl;
+pub enum InvalidCatalogUrl {
+    /// It names no engine, or none that is known.
+    #[error(
+        "a catalogue is named by sqlite:PATH, such as sqlite:./data/metadata.db, or by \
+         mongodb://HOST:27017/DATABASE"
+    )]
+    Engine,
+    /// It is for MongoDB, and wrong.
+    #[error(transparent)]
+    Mongodb(#[from] InvalidMongoUrl),
+}
 
 impl FromStr for CatalogUrl {
     type Err = InvalidCatalogUrl;
@@ -73,7 +94,8 @@ impl FromStr for CatalogUrl {
     fn from_str(url: &str) -> Result<Self, Self::Err> {
         match url.split_once(':') {
             Some(("sqlite", path)) if !path.is_empty() => Ok(Self::Sqlite(PathBuf::from(path))),
-            _ => Err(InvalidCatalogUrl),
+            Some(("mongodb" | "mongodb+srv", _)) => Ok(Self::Mongodb(url.parse()?)),
+            _ => Err(InvalidCatalogUrl::Engine),
         }
     }
 }
@@ -105,6 +127,17 @@ mod tests {
             let refusal = parse(&["--catalog-url", url]).unwrap_err();
             assert!(refusal.contains("sqlite:./data/metadata.db"), "{refusal}");
         }
+    }
+
+    #[test]
+    fn a_mongodb_url_is_taken_whole_and_a_wrong_one_is_refused_with_what_is_accepted() {
+        for url in ["mongodb://db/films", "mongodb+srv://cluster.example.org/"] {
+            let command = parse(&["--catalog-url", url]).unwrap();
+            let expected = CatalogUrl::Mongodb(url.parse().unwrap());
+            assert_eq!(command.config.catalog_url, expected);
+        }
+        let refusal = parse(&["--catalog-url", "mongodb://a:b:c@db"]).unwrap_err();
+        assert!(refusal.contains("percent-encoded"), "{refusal}");
     }
 
     #[test]

@@ -7,7 +7,7 @@
 //! | `video` | what may be said about a video |
 //! | `search` | how text becomes words, and words become what is looked up |
 //! | `page` | orders, pages and cursors |
-//! | `catalog` | the port to the store, its laws, and its SQLite implementation |
+//! | `catalog` | the port to the store, its laws, and its implementations on SQLite and MongoDB |
 //! | `routes`, `error` | the HTTP interface |
 //! | `view_counts` | the numbers of counted views, from the event bus |
 //! | `deletions` | tells the whole system of deletions, whatever is down meanwhile |

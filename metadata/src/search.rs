@@ -112,9 +112,16 @@ impl SearchQuery {
         terms.into_iter().collect()
     }
 
+    /// The words of which the term is only the beginning: a video that matches has a word that
+    /// begins with each of them.
+    pub(crate) fn longer_than_terms(&self) -> impl Iterator<Item = &str> {
+        let words = self.words.iter().map(String::as_str);
+        words.filter(|word| term_of(word) != *word)
+    }
+
     /// Whether terms alone do not decide: then [`matches`](Self::matches) does.
     pub(crate) fn needs_verification(&self) -> bool {
-        self.words.iter().any(|word| term_of(word) != word)
+        self.longer_than_terms().next().is_some()
     }
 
     /// Whether a video with these words matches.

@@ -4,6 +4,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use events::url::OpenError;
@@ -13,9 +14,10 @@ use service_kit::guard;
 use service_kit::server::HttpServer;
 use service_kit::telemetry::chain;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use crate::backoff::Backoff;
-use crate::catalog::{Catalog, CatalogError, LateCatalog, SqliteCatalog};
+use crate::catalog::{Catalog, CatalogError, LateCatalog, MongoCatalog, SqliteCatalog};
 use crate::config::{CatalogUrl, Config};
 use crate::counts::Counts;
 use crate::deletions::PendingDeletions;
@@ -24,6 +26,9 @@ use crate::view_counts::ViewCounts;
 
 /// View numbers that are written side by side; they share commits.
 const CONSUMED_AT_ONCE: usize = 8;
+
+/// How often the store is asked whether it is there. Readiness follows it that much later.
+const CATALOGUE_REVIEW: Duration = Duration::from_secs(1);
 
 /// The service with its port open.
 pub struct Service {
@@ -162,7 +167,11 @@ impl Service {
             ended.map_err(RunError::Serve)
         };
         let open = async {
-            let opened = wait_for_catalog(&catalog_url, &catalog, &context);
+            let opened = async {
+                wait_for_catalog(&catalog_url, &catalog, &context).await?;
+                watch_catalog(&*catalog, &context).await;
+                Ok(())
+            };
             shutdown.run_until_cancelled(opened).await.unwrap_or(Ok(()))
         };
         let exchange = async {
@@ -189,7 +198,7 @@ impl Service {
     }
 }
 
-/// Open once the store of the catalogue is.
+/// Open while the store of the catalogue answers.
 const CATALOGUE_GATE: &str = "catalogue";
 
 /// Open once events are published and consumed.
@@ -203,6 +212,7 @@ async fn open_catalog(
     let gate = context.readiness.gate(CATALOGUE_GATE);
     let opened: Arc<dyn Catalog> = match url {
         CatalogUrl::Sqlite(path) => Arc::new(SqliteCatalog::open(path).await?),
+        CatalogUrl::Mongodb(url) => Arc::new(MongoCatalog::open(url).await?),
     };
     catalog.opened(opened);
     gate.set(true);
@@ -230,6 +240,26 @@ async fn wait_for_catalog(
     Ok(())
 }
 
+/// Keeps the gate as open as the store is.
+async fn watch_catalog(catalog: &dyn Catalog, context: &ServiceContext) {
+    let gate = context.readiness.gate(CATALOGUE_GATE);
+    let mut was_there = true;
+    loop {
+        tokio::time::sleep(CATALOGUE_REVIEW).await;
+        // No video has this id: one key is looked for in one index.
+        let answer = catalog.look_up(&[Uuid::nil()]).await;
+        match &answer {
+            Err(error) if was_there => {
+                tracing::warn!(error = chain(error), "the catalogue does not answer");
+            }
+            Ok(_) if !was_there => tracing::info!("the catalogue answers again"),
+            _ => {}
+        }
+        was_there = answer.is_ok();
+        gate.set(was_there);
+    }
+}
+
 async fn wait_for_bus(
     opened: Option<Arc<dyn EventBus>>,
     source: &BusSource,
@@ -248,3 +278,6 @@ async fn wait_for_bus(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

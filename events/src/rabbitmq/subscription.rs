@@ -1,58 +1,85 @@
 //! Consuming a queue.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use futures_util::{FutureExt as _, StreamExt as _};
 use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions};
 use lapin::types::FieldTable;
 use lapin::{Acker, Channel, Connection, Consumer};
+use tokio::sync::Mutex;
 
 use super::Shared;
 use super::connection::{BrokerError, declare, patiently};
 use super::message::Received;
 use super::topology;
-use crate::bus::{BusError, Delivery, Settle, Subscription};
+use crate::bus::{BusError, Delivery, Retries, Settle, Subscription};
 use crate::routing::Queue;
 
-/// Events that the broker hands out to a subscription before it has acknowledged the first: enough
-/// to hide the way to the broker behind the handling of an event, and few enough that other
-/// replicas get their share, that a consumer which is stopped gives back little, and that one whose
-/// store is down holds little. (What is held for longer than the broker's `consumer_timeout`, half
-/// an hour unless an operator says otherwise, the broker takes back; it comes again.)
-const PREFETCH: u16 = 16;
+/// Events that the broker hands out to this process before it has acknowledged the first: enough to
+/// keep all of its subscriptions busy and to hide the way to the broker behind the handling, and few
+/// enough that other replicas get their share, that a process which is stopped gives back little,
+/// and that one whose store is down holds little. (What is held for longer than the broker's
+/// `consumer_timeout`, half an hour unless an operator says otherwise, the broker takes back; it
+/// comes again.)
+pub(super) const PREFETCH: u16 = 32;
 
-/// A consumer on a channel of its own.
+/// What this process consumes of a queue, by one consumer of the broker on a channel of its own.
+///
+/// The subscriptions of the process share it, so that no event that was handed out waits behind one
+/// that takes long while another subscription has nothing to do.
 #[derive(Debug)]
-pub(super) struct QueueSubscription {
+pub(super) struct QueueConsumer {
     queue: Queue,
-    shared: Arc<Shared>,
-    // Before the channel, which closes with its last owner: the consumer is cancelled first.
-    consumer: Consumer,
+    consumer: Mutex<Consumer>,
+    /// Set when the broker, or the loss of the connection, has ended it: nothing more comes.
+    is_ended: AtomicBool,
     channel: Channel,
 }
 
-impl QueueSubscription {
+impl QueueConsumer {
     /// Begins to consume. A queue that somebody has deleted is declared again.
     pub(super) async fn begin(
         connection: &Connection,
         queue: Queue,
-        shared: Arc<Shared>,
+        retries: Retries,
     ) -> Result<Self, BrokerError> {
         let (channel, consumer) = match consume(connection, queue).await {
             Ok(consuming) => consuming,
             Err(BrokerError::Refused(error)) if error.is_amqp_soft_error() => {
-                declare(connection, shared.retries).await?;
+                declare(connection, retries).await?;
                 consume(connection, queue).await?
             }
             Err(error) => return Err(error),
         };
         Ok(Self {
             queue,
-            shared,
-            consumer,
+            consumer: Mutex::new(consumer),
+            is_ended: AtomicBool::new(false),
             channel,
         })
+    }
+
+    /// Whether something may still come.
+    pub(super) fn is_alive(&self) -> bool {
+        !self.is_ended.load(Ordering::Relaxed) && self.channel.status().connected()
+    }
+
+    /// The next message, for whoever has waited longest.
+    async fn next(&self) -> Result<lapin::message::Delivery, BrokerError> {
+        let mut consumer = self.consumer.lock().await;
+        if self.is_ended.load(Ordering::Relaxed) {
+            return Err(BrokerError::Cancelled);
+        }
+        let delivered = match consumer.next().await {
+            Some(delivered) => delivered.map_err(BrokerError::from),
+            None => Err(BrokerError::Cancelled),
+        };
+        if delivered.is_err() {
+            self.is_ended.store(true, Ordering::Relaxed);
+        }
+        delivered
     }
 }
 
@@ -85,29 +112,42 @@ async fn consume(
     .await
 }
 
+/// A subscription's share of a queue.
+#[derive(Debug)]
+pub(super) struct QueueSubscription {
+    consumer: Arc<QueueConsumer>,
+    shared: Arc<Shared>,
+}
+
+impl QueueSubscription {
+    pub(super) fn new(consumer: Arc<QueueConsumer>, shared: Arc<Shared>) -> Self {
+        Self { consumer, shared }
+    }
+}
+
 #[async_trait]
 impl Subscription for QueueSubscription {
     async fn next(&mut self) -> Result<Delivery, BusError> {
+        let queue = self.consumer.queue;
         loop {
-            let delivered = self.consumer.next().await;
-            let delivered = delivered
-                .ok_or(BrokerError::Cancelled)
-                .map_err(BusError::of)?;
-            let mut delivered = delivered.map_err(BusError::of)?;
+            let mut delivered = self.consumer.next().await.map_err(BusError::of)?;
             let message = Received::of(&mut delivered);
             let settle = Box::new(Unsettled {
-                queue: self.queue,
+                queue,
                 shared: Arc::clone(&self.shared),
                 message: message.clone(),
                 acker: Some(delivered.acker),
-                _channel: self.channel.clone(),
+                _channel: self.consumer.channel.clone(),
             });
             match message.envelope() {
                 Ok(envelope) => return Ok(Delivery::new(envelope, message.failures(), settle)),
                 Err(error) => {
-                    let id = message.id();
-                    let queue = self.queue;
-                    tracing::error!(%queue, event.id = %id, %error, "an event cannot be read; it is a dead letter now");
+                    tracing::error!(
+                        %queue,
+                        event.id = %message.id(),
+                        %error,
+                        "an event cannot be read; it is a dead letter now"
+                    );
                     settle
                         .reject(&format!("it cannot be read: {error}"))
                         .await?;

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use lapin::options::{
-    BasicGetOptions, BasicPublishOptions, QueueDeclareOptions, QueueDeleteOptions,
+    BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions,
+    QueueDeleteOptions,
 };
 use lapin::types::FieldTable;
 use lapin::{BasicProperties, Channel, ConnectionProperties};
@@ -74,7 +75,10 @@ impl Ground {
     async fn foreigner(&self) -> Channel {
         let connection =
             lapin::Connection::connect(&self.broker, ConnectionProperties::default()).await;
-        connection.unwrap().create_channel().await.unwrap()
+        let channel = connection.unwrap().create_channel().await.unwrap();
+        let confirming = channel.confirm_select(ConfirmSelectOptions::default());
+        confirming.await.unwrap();
+        channel
     }
 }
 
@@ -122,7 +126,8 @@ async fn publish_raw(channel: &Channel, routing_key: &str, body: &[u8]) {
         body,
         nothing,
     );
-    published.await.unwrap();
+    let confirmed = published.await.unwrap();
+    assert!(confirmed.await.unwrap().is_ack());
 }
 
 macro_rules! keeps_the_law {
@@ -305,15 +310,17 @@ async fn a_consumer_that_stands_still_holds_no_more_than_its_prefetch() {
     }
     let mut subscription = bus.subscribe(Queue::METADATA).await.unwrap();
     let _held = receive(&mut *subscription).await;
+    let rest = 50 - u32::from(subscription::PREFETCH);
     let channel = ground.foreigner().await;
     let queue = topology::work_queue(Queue::METADATA);
     eventually(SOON, || async {
-        (ready(&channel, &queue).await == 50 - 16).then_some(())
+        (ready(&channel, &queue).await == rest).then_some(())
     })
     .await;
     // Another replica gets the rest.
-    let mut other = bus.subscribe(Queue::METADATA).await.unwrap();
-    for _ in 0..50 - 16 {
+    let replica = ground.replica("other.db").await;
+    let mut other = replica.subscribe(Queue::METADATA).await.unwrap();
+    for _ in 0..rest {
         receive(&mut *other).await.ack().await.unwrap();
     }
 }

@@ -37,6 +37,7 @@ macro_rules! for_each_law {
             the_views_are_the_highest_number_in_whatever_order_they_come
             view_numbers_side_by_side_end_at_the_highest
             a_view_number_that_comes_before_its_video_is_kept_for_it
+            a_view_number_beside_the_registration_is_not_lost
             a_view_number_for_a_deleted_video_is_dropped
             a_deleted_video_never_comes_back
             a_deletion_is_pending_until_it_is_confirmed
@@ -51,6 +52,8 @@ macro_rules! for_each_law {
             a_query_without_a_word_finds_nothing
             the_newest_thousand_matches_are_taken_and_then_sorted
             uploads_between_two_pages_do_not_shift_a_search
+            uploads_of_the_same_millisecond_do_not_shift_a_search
+            deletions_between_two_pages_do_not_shift_a_search
             a_search_with_a_rare_word_is_complete_and_gives_up_without_one
         }
     };

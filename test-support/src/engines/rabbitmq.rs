@@ -49,7 +49,7 @@ pub struct RabbitServer {
 
 #[derive(Debug)]
 struct OwnServer {
-    /// The folder of its scripts, with a `/` behind it, or nothing.
+    /// The folder of its scripts, with a `/` behind it.
     scripts: String,
     ports: Ports,
     /// `None` while it is killed.
@@ -225,9 +225,12 @@ impl OwnServer {
         };
         file("rabbitmq.conf", &config);
         file("enabled_plugins", "[rabbitmq_management].\n");
-        // One process group, so that the port mapper ends with its broker.
+        // One process group, so that the port mapper ends with its broker; and it must be there
+        // first, or the broker starts one that does not.
         let script = format!(
-            "epmd -port {mapper} -address 127.0.0.1 & exec {}rabbitmq-server",
+            "epmd -port {mapper} -address 127.0.0.1 & \
+             until epmd -port {mapper} -names >/dev/null 2>&1; do sleep 0.05; done; \
+             exec {}rabbitmq-server",
             self.scripts
         );
         let mut command = Command::new("sh");
@@ -313,22 +316,15 @@ async fn start() -> Availability<RabbitServer> {
     })
 }
 
-/// The folder of the broker's scripts, if there is a broker.
+/// The folder of the broker's scripts, if there is a broker. No script is asked: each that is run
+/// without its own settings starts a port mapper, which stays.
 fn find() -> Option<String> {
-    let known = FOLDERS.into_iter().map(|folder| format!("{folder}/"));
-    let in_path = std::iter::once(String::new());
-    known
-        .filter(|folder| Path::new(folder).join("rabbitmq-server").exists())
-        .chain(in_path)
-        .find(|folder| {
-            let asked = Command::new(format!("{folder}rabbitmqctl"))
-                .arg("version")
-                .stdin(Stdio::null())
-                .stdout(Stdio::null())
-                .stderr(Stdio::null())
-                .status();
-            asked.is_ok_and(|status| status.success())
-        })
+    let path = setting("PATH").unwrap_or_default();
+    let folders = FOLDERS.into_iter().chain(path.split(':'));
+    folders
+        .filter(|folder| !folder.is_empty())
+        .find(|folder| Path::new(folder).join("rabbitmq-server").exists())
+        .map(|folder| format!("{folder}/"))
 }
 
 impl Management {

@@ -1,8 +1,8 @@
 //! Law 8: what searches find, and where they stop.
 
 use super::{
-    all_pages, delete, find, found, id, listing, new_title, new_video, numbers, register,
-    register_all,
+    all_pages, delete, find, found, id, listing, new_title, new_video, new_video_at, numbers,
+    register, register_all, time,
 };
 use crate::catalog::{Catalog, Change};
 use crate::page::Sort;
@@ -125,6 +125,49 @@ pub(crate) async fn uploads_between_two_pages_do_not_shift_a_search(catalog: &dy
             expected.reverse();
         }
         assert_eq!(seen, expected, "{sort:?}");
+    }
+}
+
+pub(crate) async fn uploads_of_the_same_millisecond_do_not_shift_a_search(catalog: &dyn Catalog) {
+    let taken = u32::try_from(MATCHES_TAKEN).unwrap();
+    let clip = |n: u32| new_video_at(n, "Clip", time(0));
+    register_all(catalog, (1..=taken).map(clip).collect()).await;
+    let mut rest = listing(Some("clip"), Sort::Title, 100);
+    let first = catalog.list(&rest).await.unwrap();
+    rest.after.clone_from(&first.next);
+    register_all(catalog, (taken + 1..=taken + 9).map(clip).collect()).await;
+    let mut seen = numbers(&first);
+    seen.extend(all_pages(catalog, rest).await);
+    assert_eq!(seen, numbers_of(1..=taken));
+}
+
+pub(crate) async fn deletions_between_two_pages_do_not_shift_a_search(catalog: &dyn Catalog) {
+    for (first_number, sort) in [(100, Sort::Newest), (200, Sort::Title), (300, Sort::Views)] {
+        let clips = first_number..first_number + 10;
+        let word = sort.name();
+        for n in clips.clone() {
+            register(catalog, n, &format!("{word} {n}")).await;
+        }
+        let mut rest = listing(Some(word), sort, 4);
+        let first = catalog.list(&rest).await.unwrap();
+        rest.after.clone_from(&first.next);
+        // The newest match, the last of the first page, and one that is still to come.
+        let seen = numbers(&first);
+        let coming = clips
+            .clone()
+            .find(|n| !seen.contains(n) && *n != first_number + 9);
+        let mut deleted = vec![first_number + 9, seen[3], coming.unwrap()];
+        deleted.sort_unstable();
+        deleted.dedup();
+        for n in &deleted {
+            delete(catalog, *n).await;
+        }
+        let mut expected: Vec<u32> = clips.collect();
+        if sort != Sort::Title {
+            expected.reverse();
+        }
+        expected.retain(|n| !seen.contains(n) && !deleted.contains(n));
+        assert_eq!(all_pages(catalog, rest).await, expected, "{sort:?}");
     }
 }
 

@@ -178,6 +178,20 @@ pub(crate) async fn a_view_number_that_comes_before_its_video_is_kept_for_it(
     assert_eq!(find(catalog, 1).await.unwrap().views, 9);
 }
 
+pub(crate) async fn a_view_number_beside_the_registration_is_not_lost(catalog: &dyn Catalog) {
+    for n in 0..20 {
+        let (early, registered, late) = futures_util::join!(
+            catalog.amend(id(n), Change::ViewNumber(2)),
+            catalog.register(new_video(n, "Title")),
+            catalog.amend(id(n), Change::ViewNumber(3)),
+        );
+        early.unwrap();
+        assert!(matches!(registered.unwrap(), Registration::Registered(_)));
+        late.unwrap();
+        assert_eq!(find(catalog, n).await.unwrap().views, 3);
+    }
+}
+
 pub(crate) async fn a_view_number_for_a_deleted_video_is_dropped(catalog: &dyn Catalog) {
     register(catalog, 1, "Title").await;
     delete(catalog, 1).await;

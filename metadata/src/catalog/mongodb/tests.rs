@@ -1,0 +1,68 @@
+//! The catalogue in MongoDB obeys the laws, on a real server, and every command that it sends is
+//! served by an index.
+
+use mongodb::Client;
+use test_support::engines::mongodb::{MongoServer, shared};
+
+use self::commands::CommandLog;
+use super::*;
+use crate::catalog::conformance::{self, for_each_law};
+
+pub(crate) mod commands;
+mod restarts;
+mod upgrades;
+
+/// A database of the test's own, and what is sent to it.
+struct Database {
+    url: MongoUrl,
+    log: CommandLog,
+}
+
+impl Database {
+    fn on(server: &MongoServer) -> Self {
+        let log = CommandLog::default();
+        let mut url: MongoUrl = server.database_url().parse().unwrap();
+        url.commands = Some(log.listener());
+        Self { url, log }
+    }
+
+    async fn open(&self) -> MongoCatalog {
+        MongoCatalog::open(&self.url).await.unwrap()
+    }
+
+    /// For the laws, which say nothing of time: hundreds of calls at once wait for one another.
+    async fn open_patiently(&self) -> MongoCatalog {
+        MongoCatalog {
+            patience: Duration::from_mins(2),
+            ..self.open().await
+        }
+    }
+
+    /// Without the service: what it sends is not recorded.
+    async fn by_hand(&self) -> mongodb::Database {
+        let client = Client::with_uri_str(self.url.as_str()).await.unwrap();
+        client.database(self.url.database())
+    }
+
+    /// Ends a test that has passed; the database of one that has failed can be looked at.
+    async fn close(self) {
+        let database = self.by_hand().await;
+        self.log.check(&database).await;
+        database.drop().await.unwrap();
+    }
+}
+
+macro_rules! mongodb_obeys {
+    ($($law:ident)+) => {
+        $(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $law() {
+                let Some(server) = shared().await else { return };
+                let database = Database::on(server);
+                conformance::$law(&database.open_patiently().await).await;
+                database.close().await;
+            }
+        )+
+    };
+}
+for_each_law!(mongodb_obeys);
