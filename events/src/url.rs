@@ -68,7 +68,7 @@ pub enum OpenError {
         /// The bus.
         url: BusUrl,
         /// What is wrong with the file.
-        source: DatabaseError,
+        source: Box<DatabaseError>,
     },
     /// The file cannot be used in which events wait for the broker.
     #[error("cannot open the spool of the event bus {url}")]
@@ -76,7 +76,7 @@ pub enum OpenError {
         /// The bus.
         url: BusUrl,
         /// What is wrong with the spool.
-        source: SpoolError,
+        source: Box<SpoolError>,
     },
 }
 
@@ -98,14 +98,14 @@ pub async fn open(url: &BusUrl) -> Result<Arc<dyn EventBus>, OpenError> {
             Ok(bus) => Ok(Arc::new(bus)),
             Err(source) => Err(OpenError::Embedded {
                 url: url.clone(),
-                source,
+                source: Box::new(source),
             }),
         },
         BusUrl::RabbitMq(broker) => match RabbitMqBus::open(broker).await {
             Ok(bus) => Ok(Arc::new(bus)),
             Err(source) => Err(OpenError::Spool {
                 url: url.clone(),
-                source,
+                source: Box::new(source),
             }),
         },
     }

@@ -73,8 +73,9 @@ pub enum Outcome {
 /// Does it.
 pub async fn run(url: &BusUrl, action: &Action) -> Result<Outcome, DeadLetterError> {
     // Opening a bus makes it; looking for dead letters must not.
-    let BusUrl::Embedded(file) = url;
-    if !file.exists() {
+    if let BusUrl::Embedded(file) = url
+        && !file.exists()
+    {
         return Err(DeadLetterError::NoBus { url: url.clone() });
     }
     let bus = events::open(url).await?;

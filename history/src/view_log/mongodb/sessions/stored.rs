@@ -270,7 +270,11 @@ impl StoredSession {
             Insertion::NoRoom => Outcome::SessionFull,
         };
         self.learn_duration(beat.seq, duration_ms);
-        self.to_show.push(beat);
+        // A beat that was overtaken shows nothing: the one that overtook it is shown already, or
+        // its viewer has forgotten it, and with it this one.
+        if self.runs.last().is_none_or(|last| last.seq <= beat.seq) {
+            self.to_show.push(beat);
+        }
         outcome
     }
 }
