@@ -7,6 +7,7 @@
 //! | `message` | events as messages: headers, tries, dead letters |
 //! | `connection` | connecting, and noticing that a connection is lost |
 //! | `publisher` | the task that owns the connection for publishing |
+//! | `window` | messages that are sent together, and what becomes of them |
 //! | `subscription` | consuming a queue |
 //! | `dead_letters` | listing, replaying and removing them |
 //!
@@ -36,6 +37,7 @@ mod publisher;
 mod settings;
 mod subscription;
 mod topology;
+mod window;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -59,8 +61,9 @@ use crate::spool::{Spool, SpoolError};
 use connection::BrokerError;
 use dead_letters::Desk;
 use message::Message;
-use publisher::{Lane, Outcome, Publisher};
+use publisher::{Lane, Publisher};
 use subscription::{QueueConsumer, QueueSubscription};
+use window::Outcome;
 
 pub use settings::{InvalidRabbitMqUrl, RabbitMqUrl};
 

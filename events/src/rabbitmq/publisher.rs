@@ -2,19 +2,14 @@
 //! spooled, and connects again when the connection is lost.
 //!
 //! Messages are sent in windows: up to [`WINDOW`] messages, and then their confirmations, before
-//! the next. That is for the sake of messages that the broker sends back. The client library hands
-//! a returned message to whichever confirmation comes next, its own or not; only when a window is
-//! complete is it certain which of its messages were returned.
+//! the next.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use futures_util::StreamExt as _;
-use futures_util::stream::FuturesUnordered;
-use lapin::options::BasicPublishOptions;
+use lapin::Channel;
 use lapin::uri::AMQPUri;
-use lapin::{Channel, Confirmation};
 use service_kit::telemetry::chain;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
@@ -23,6 +18,7 @@ use super::connection::{
     Backoff, BrokerError, Complaints, Link, confirming_channel, declare, has_lasted,
 };
 use super::message::Message;
+use super::window::{Outcome, Window};
 use crate::bus::{BusError, Retries};
 use crate::spool::Spool;
 
@@ -47,19 +43,6 @@ const SPOOL_PAUSE: Duration = Duration::from_secs(1);
 
 /// How often it is asked whether the spool, which another process holds, is there.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
-
-/// What became of a message.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Outcome {
-    /// It is on the disks of all its queues.
-    Confirmed,
-    /// There is no queue for it.
-    Returned,
-    /// A queue has refused it, or kept silent while others answered.
-    Refused,
-    /// It was not sent, or lost its connection before it was confirmed. It may have arrived.
-    Unknown,
-}
 
 struct Request {
     message: Message,
@@ -409,104 +392,4 @@ async fn trouble(link: &mut Link) -> Ended {
 async fn unblocked(link: &mut Link) -> Result<(), BrokerError> {
     while link.change().await? {}
     Ok(())
-}
-
-/// Messages that are sent together, and what is known of them.
-struct Window {
-    messages: Vec<Message>,
-    outcomes: Vec<Outcome>,
-    /// The identities of those that were sent back.
-    returned: Vec<(String, String, String)>,
-}
-
-impl Window {
-    fn of(messages: Vec<Message>) -> Self {
-        Self {
-            outcomes: vec![Outcome::Unknown; messages.len()],
-            messages,
-            returned: Vec::new(),
-        }
-    }
-
-    /// Sends all, in their order, and waits for all confirmations. Dropped before its end, it
-    /// leaves what is known so far.
-    async fn send(&mut self, channel: &Channel) -> Result<(), lapin::Error> {
-        let mut confirmations = FuturesUnordered::new();
-        for (index, message) in self.messages.iter().enumerate() {
-            let options = BasicPublishOptions {
-                // A message without a queue comes back instead of vanishing.
-                mandatory: true,
-                // RabbitMQ does not know it any more.
-                immediate: false,
-            };
-            let sent = channel.basic_publish(
-                message.exchange.into(),
-                message.routing_key.as_str().into(),
-                options,
-                &message.body,
-                message.properties.clone(),
-            );
-            let confirmation = sent.await?;
-            confirmations.push(async move { (index, confirmation.await) });
-        }
-        while let Some((index, confirmation)) = confirmations.next().await {
-            let (outcome, returned) = match confirmation? {
-                Confirmation::Ack(returned) => (Outcome::Confirmed, returned),
-                Confirmation::Nack(returned) => (Outcome::Refused, returned),
-                Confirmation::NotRequested => (Outcome::Unknown, None),
-            };
-            self.outcomes[index] = outcome;
-            if let Some(returned) = returned {
-                let id = returned.properties.message_id().as_ref();
-                let id = id.map_or_else(String::new, ToString::to_string);
-                let exchange = returned.exchange.to_string();
-                self.returned
-                    .push((exchange, returned.routing_key.to_string(), id));
-            }
-        }
-        Ok(())
-    }
-
-    fn is_unanswered(&self) -> bool {
-        self.outcomes
-            .iter()
-            .all(|outcome| *outcome == Outcome::Unknown)
-    }
-
-    /// Corrects the outcomes of those that were sent back, which the broker confirms as well, and
-    /// answers how many there are.
-    fn note_returned(&mut self) -> u64 {
-        let mut count = 0;
-        for (exchange, routing_key, id) in &self.returned {
-            let identity = (exchange.as_str(), routing_key.as_str(), id.as_str());
-            for (message, outcome) in self.messages.iter().zip(&mut self.outcomes) {
-                if message.identity() == identity && *outcome != Outcome::Returned {
-                    *outcome = Outcome::Returned;
-                    count += 1;
-                }
-            }
-        }
-        count
-    }
-
-    /// The outcomes when the rest will not come.
-    fn broken_off(mut self) -> Vec<Outcome> {
-        if !self.returned.is_empty() {
-            // Some of the confirmed ones may have been sent back without our knowing.
-            self.outcomes.fill(Outcome::Unknown);
-        }
-        self.outcomes
-    }
-
-    /// The outcomes when some queues have answered and others have not: those are not to hold up
-    /// the ones that work.
-    fn timed_out(mut self) -> Vec<Outcome> {
-        self.note_returned();
-        for outcome in &mut self.outcomes {
-            if *outcome == Outcome::Unknown {
-                *outcome = Outcome::Refused;
-            }
-        }
-        self.outcomes
-    }
 }

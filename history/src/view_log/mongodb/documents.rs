@@ -40,6 +40,10 @@ pub(super) trait Guarded: Stored {
     fn revision(&self) -> i64;
 }
 
+/// How many documents one command removes or reads for rewriting: few enough to be done well
+/// within the time of a command, on a busy server too.
+pub(super) const STEP: usize = 100;
+
 /// The revision that follows the one that was read.
 ///
 /// A document begins with the time of its making, so that one that was removed and made anew is
@@ -211,7 +215,6 @@ impl<D: Stored> Documents<D> {
     /// Removes everything that the filter selects by an index, in steps that each take little
     /// time.
     pub(super) async fn remove_all(&self, filter: Document) -> Result<u64, ViewLogError> {
-        const STEP: usize = 500;
         let mut removed = 0;
         loop {
             let keys = self
@@ -234,7 +237,6 @@ impl<D: Stored> Documents<D> {
     /// Brings the documents that earlier releases wrote to today's version. May be repeated, and
     /// run beside writers.
     pub(super) async fn rewrite_old(&self) -> Result<u64, ViewLogError> {
-        const STEP: usize = 500;
         let mut rewritten = 0;
         let mut filter = doc! {};
         loop {
@@ -278,7 +280,7 @@ impl<D: Stored> Documents<D> {
     ) -> Result<T, ViewLogError> {
         let written = bounded(command).await?;
         #[cfg(test)]
-        self.interruption.after_write()?;
+        self.interruption.after_write().await?;
         Ok(written)
     }
 

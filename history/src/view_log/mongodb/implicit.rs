@@ -10,7 +10,7 @@ use mongodb::bson::{Bson, DateTime, Document, doc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::documents::{Guarded, Query, Stored, Tries, next_revision};
+use super::documents::{Guarded, Query, STEP, Stored, Tries, next_revision};
 use super::forgetting;
 use super::store::Store;
 use super::values::{Id, count, date, id, time, uncount_known, uuid};
@@ -285,7 +285,6 @@ fn recorded(outcome: Outcome, counting: Option<&Counting>) -> Recorded {
 
 /// Removes implicit sessions that ended more than their retention before `now`.
 pub(super) async fn sweep(store: &Store, now: Timestamp) -> Result<usize, ViewLogError> {
-    const STEP: usize = 100;
     let before = now - STREAM_RETENTION;
     let mut swept = 0;
     loop {

@@ -3,6 +3,7 @@
 mod commands;
 mod interruption;
 mod interruptions;
+mod overtaking;
 mod replicas;
 mod versions;
 

@@ -6,12 +6,9 @@ use uuid::Uuid;
 
 use super::{EntryDocument, StoredEntry, key};
 use crate::view_log::ViewLogError;
-use crate::view_log::mongodb::documents::{Guarded, Query, Tries, next_revision};
+use crate::view_log::mongodb::documents::{Guarded, Query, STEP, Tries, next_revision};
 use crate::view_log::mongodb::store::Store;
 use crate::view_log::mongodb::values::{BEFORE_ALL, date, id, time};
-
-/// How many entries one step removes.
-const STEP: usize = 500;
 
 /// Forgets one entry, and what was received of it until then.
 pub(in crate::view_log::mongodb) async fn forget(

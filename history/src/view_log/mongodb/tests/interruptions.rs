@@ -120,7 +120,7 @@ impl Scenario {
                 return;
             };
             make_all(&log, &before).await;
-            interruption.after(after);
+            interruption.cut_after(after);
             let made = cut.make(&log).await;
             let was_cut = interruption.lifted();
             assert_eq!(made.is_err(), was_cut, "{made:?}");

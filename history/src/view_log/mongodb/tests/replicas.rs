@@ -192,9 +192,9 @@ async fn a_long_history_is_forgotten_whole_in_many_steps() {
     let Some(opened) = open().await else { return };
     let viewer = Uuid::new_v4();
     let mut own = None;
-    for hundred in 0..11 {
-        let records = (0..100).map(|index| {
-            let watched = session(viewer, Uuid::now_v7(), hundred * 100 + index);
+    for part in 0..13 {
+        let records = (0..20).map(|index| {
+            let watched = session(viewer, Uuid::now_v7(), part * 20 + index);
             own = Some(watched.video);
             opened.log().record(beat(watched, 1, 5), at(0))
         });
