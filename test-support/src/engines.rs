@@ -51,6 +51,11 @@ impl<E> Availability<E> {
     }
 }
 
+/// Says so if whoever runs the tests wants no engines: `LIVE_ENGINES=none`.
+pub(crate) fn unwanted() -> Option<String> {
+    (setting("LIVE_ENGINES")? == "none").then(|| "LIVE_ENGINES=none leaves it out.".to_owned())
+}
+
 /// A variable of the environment, unless it is empty.
 pub(crate) fn setting(name: &str) -> Option<String> {
     #[expect(

@@ -71,6 +71,9 @@ fn server(endpoint: String, own: Option<OwnServer>) -> BlobServer {
 }
 
 async fn start() -> Availability<BlobServer> {
+    if let Some(why) = super::unwanted() {
+        return Availability::Missing(why);
+    }
     let Some(program) = find("azurite-blob", "azurite/node_modules/.bin", None) else {
         return Availability::Missing(HOW_TO_GET.to_owned());
     };

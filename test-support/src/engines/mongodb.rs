@@ -167,6 +167,9 @@ impl OwnServer {
 }
 
 async fn start(user: Option<User>) -> Availability<MongoServer> {
+    if let Some(why) = super::unwanted() {
+        return Availability::Missing(why);
+    }
     let program = match find(user.is_some()).await {
         Availability::Running(program) => program,
         Availability::Missing(how) => return Availability::Missing(how),

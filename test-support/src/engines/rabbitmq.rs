@@ -289,6 +289,9 @@ impl OwnServer {
 }
 
 async fn start() -> Availability<RabbitServer> {
+    if let Some(why) = super::unwanted() {
+        return Availability::Missing(why);
+    }
     let Some(scripts) = find() else {
         return Availability::Missing(HOW_TO_GET.to_owned());
     };

@@ -69,6 +69,9 @@ fn variables(endpoint: &str, key: &str, secret: &str) -> Vec<(&'static str, Stri
 }
 
 async fn start() -> Availability<BlobServer> {
+    if let Some(why) = super::unwanted() {
+        return Availability::Missing(why);
+    }
     let Some(program) = find("versitygw", "bin", Some("go/bin")) else {
         return Availability::Missing(HOW_TO_GET.to_owned());
     };
