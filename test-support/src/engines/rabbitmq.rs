@@ -126,12 +126,18 @@ impl RabbitServer {
     ///
     /// # Panics
     /// When it is not of the caller's own.
-    pub fn kill(&mut self) {
+    pub async fn kill(&mut self) {
         let own = self.own.as_mut();
         let own = own.expect("a broker of the environment is not the test's to kill");
         if let Some(process) = own.process.take() {
             process.kill();
         }
+        // The broker itself is a grandchild, which cannot be waited for.
+        let address = (Ipv4Addr::LOCALHOST, own.ports.amqp);
+        eventually(START, || async {
+            TcpStream::connect(address).await.is_err().then_some(())
+        })
+        .await;
     }
 
     /// Starts it again after [`kill`](Self::kill), on the same ports and data.
@@ -414,7 +420,7 @@ mod tests {
         let port = server.own.as_ref().unwrap().ports.amqp;
         let connect = || TcpStream::connect((Ipv4Addr::LOCALHOST, port));
         assert!(connect().await.is_ok());
-        server.kill();
+        server.kill().await;
         assert!(connect().await.is_err());
         server.start_again().await;
         assert!(connect().await.is_ok());

@@ -85,7 +85,7 @@ async fn nothing_is_lost_when_the_broker_is_killed_in_the_middle_of_publishing()
         })
     };
     accepted_more_than(EVENTS / 4).await;
-    server.kill();
+    server.kill().await;
     accepted_more_than(EVENTS / 2).await;
     let spooled = publishing.status().spooled;
     assert!(spooled > 0);
@@ -220,7 +220,7 @@ async fn what_a_killed_process_had_spooled_is_sent_in_its_order_by_the_next() {
     let ground = Ground::on(&server).await;
     // So that there is something to come back to.
     drop(ground.replica("before.db").await);
-    server.kill();
+    server.kill().await;
 
     let spool = ground.folder.path().join("spool.db");
     let url = format!("{}?spool={}", ground.broker, spool.display());
