@@ -13,7 +13,7 @@ pub struct ProcessSettings {
     pub log_format: LogFormat,
 
     /// Which log lines are written, e.g. `info` or `info,hyper=debug`
-    #[arg(long, env = "LOG_FILTER", default_value = "info")]
+    #[arg(long, env = "LOG_FILTER", default_value = "info,lapin=off")]
     pub log_filter: String,
 }
 
