@@ -68,15 +68,15 @@ pub struct Config {
     pub samples: Option<PathBuf>,
 
     /// Where the catalogue is kept; by default metadata.db below the data folder
-    #[arg(long, env = "CATALOG_URL")]
+    #[arg(long, env = "CATALOG_URL", hide_env_values = true)]
     pub catalog_url: Option<CatalogUrl>,
 
     /// Where the history is kept; by default history.db below the data folder
-    #[arg(long, env = "VIEW_LOG_URL")]
+    #[arg(long, env = "VIEW_LOG_URL", hide_env_values = true)]
     pub view_log_url: Option<ViewLogUrl>,
 
     /// The event bus; by default events.db below the data folder
-    #[arg(long, env = "EVENTS_URL", global = true)]
+    #[arg(long, env = "EVENTS_URL", hide_env_values = true, global = true)]
     pub events_url: Option<BusUrl>,
 
     /// Where the videos are kept; by default videos below the data folder
