@@ -184,9 +184,11 @@ export class Playback {
   }
 
   #onProgress(element: HTMLVideoElement): void {
-    this.buffered = Array.from({ length: element.buffered.length }, (_, index) => ({
-      start: element.buffered.start(index),
-      end: element.buffered.end(index),
+    // Asked once: each asking gives another answer, and the browser drops what it holds meanwhile.
+    const { buffered } = element;
+    this.buffered = Array.from({ length: buffered.length }, (_, index) => ({
+      start: buffered.start(index),
+      end: buffered.end(index),
     }));
   }
 
