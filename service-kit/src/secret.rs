@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -147,12 +147,10 @@ fn load(path: &Path) -> Result<Secret, SecretError> {
         path: path.to_owned(),
         source,
     };
-    let mode = std::fs::metadata(path)
-        .map_err(failed)?
-        .permissions()
-        .mode();
+    let file = std::fs::metadata(path).map_err(failed)?;
     let text = std::fs::read_to_string(path).map_err(failed)?;
-    if mode & 0o077 != 0 {
+    let user = rustix::process::geteuid().as_raw();
+    if !is_private(file.mode(), file.uid(), user) {
         return Err(SecretError::Exposed {
             path: path.to_owned(),
         });
@@ -160,6 +158,16 @@ fn load(path: &Path) -> Result<Secret, SecretError> {
     text.trim().parse().map_err(|_| SecretError::Malformed {
         path: path.to_owned(),
     })
+}
+
+/// Whether nobody but this user and root can come by what is in a file.
+///
+/// The group may read a file that belongs to root: so an orchestrator mounts secrets for a process
+/// that is not root, under a group that only this process has (Kubernetes: `fsGroup`).
+fn is_private(mode: u32, owner: u32, user: u32) -> bool {
+    let mounted_by_root = owner == 0 && user != 0;
+    let of_others = if mounted_by_root { 0o037 } else { 0o077 };
+    mode & of_others == 0
 }
 
 fn create(path: &Path) -> io::Result<()> {
@@ -195,6 +203,8 @@ fn create(path: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     #[tokio::test]
@@ -216,6 +226,21 @@ mod tests {
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
         let error = Secret::load_or_create(&path).await.unwrap_err();
         assert!(matches!(error, SecretError::Exposed { .. }));
+    }
+
+    #[test]
+    fn only_a_file_of_roots_may_be_read_by_a_group_and_never_by_root_itself() {
+        for (mode, owner, user, expected) in [
+            (0o100_600, 1000, 1000, true),
+            (0o100_640, 1000, 1000, false),
+            (0o100_440, 0, 65_532, true),
+            (0o100_640, 0, 65_532, true),
+            (0o100_660, 0, 65_532, false),
+            (0o100_444, 0, 65_532, false),
+            (0o100_640, 0, 0, false),
+        ] {
+            assert_eq!(is_private(mode, owner, user), expected, "{mode:o}");
+        }
     }
 
     #[tokio::test]
