@@ -10,6 +10,7 @@
 //! | [`client`] | calls to other services: JSON, and streams that are never buffered |
 //! | [`trace_context`], [`telemetry`] | W3C trace context across processes, structured logs |
 //! | [`sqlite`] | an SQLite file with one writer, group commit and a pool of readers |
+//! | [`merge`] | two ordered sequences side by side, for copying and comparing stores |
 //! | [`secret`] | random keys that outlive a restart |
 //! | [`settings`], [`process`] | settings that every process has, signals, the way down |
 
@@ -18,6 +19,7 @@ pub mod client;
 pub mod context;
 pub mod extract;
 pub mod guard;
+pub mod merge;
 pub mod problem;
 pub mod process;
 pub mod secret;
