@@ -11,6 +11,7 @@ use crate::video::{Edit, NewVideo, PosterVersion, Tombstone, Video};
 mod late;
 pub(crate) mod mongodb;
 mod sqlite;
+pub(crate) mod transfer;
 
 #[cfg(test)]
 pub(crate) mod conformance;

@@ -11,6 +11,7 @@
 //! | `routes`, `error` | the HTTP interface |
 //! | `view_counts` | the numbers of counted views, from the event bus |
 //! | `deletions` | tells the whole system of deletions, whatever is down meanwhile |
+//! | [`transfer`] | moving a whole catalogue from one store to another |
 //! | `service` | all of it as one running service |
 
 mod backoff;
@@ -23,6 +24,7 @@ mod page;
 mod routes;
 mod search;
 mod service;
+pub mod transfer;
 mod video;
 mod view_counts;
 

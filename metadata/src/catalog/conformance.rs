@@ -18,10 +18,12 @@ use crate::video::{ContentHash, ContentType, Edit, Facts, NewVideo, Title, Tombs
 mod lists;
 mod searches;
 mod states;
+mod transfers;
 
 pub(crate) use lists::*;
 pub(crate) use searches::*;
 pub(crate) use states::*;
+pub(crate) use transfers::*;
 
 /// Calls a macro with the names of all laws.
 macro_rules! for_each_law {

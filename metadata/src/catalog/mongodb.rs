@@ -35,6 +35,7 @@ mod indexes;
 mod lists;
 mod schema;
 mod search;
+mod transfer;
 
 /// How often a change is tried whose document somebody else keeps changing. Each failure is another
 /// one's success, so this is how many may change one video at the same time.

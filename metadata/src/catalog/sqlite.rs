@@ -22,6 +22,7 @@ use crate::video::{Edit, NewVideo, PosterVersion, Tombstone, Video};
 mod rows;
 mod search;
 mod statements;
+mod transfer;
 
 /// A [`Catalog`] in an SQLite file.
 #[derive(Clone)]

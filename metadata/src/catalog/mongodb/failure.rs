@@ -65,7 +65,7 @@ const LASTING: &[i32] = &[
     17_419, // the document would grow too large
 ];
 
-const DUPLICATE_KEY: i32 = 11_000;
+pub(super) const DUPLICATE_KEY: i32 = 11_000;
 
 impl Failure {
     /// Says it in the words of the port.

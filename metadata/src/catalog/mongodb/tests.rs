@@ -6,7 +6,7 @@ use test_support::engines::mongodb::{MongoServer, shared};
 
 use self::commands::CommandLog;
 use super::*;
-use crate::catalog::conformance::{self, for_each_law};
+use crate::catalog::conformance::{self, for_each_law, for_each_transfer_law};
 
 pub(crate) mod commands;
 mod restarts;
@@ -66,3 +66,56 @@ macro_rules! mongodb_obeys {
     };
 }
 for_each_law!(mongodb_obeys);
+
+macro_rules! mongodb_moves {
+    ($($law:ident)+) => {
+        $(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $law() {
+                let Some(server) = shared().await else { return };
+                let (database, other) = (Database::on(server), Database::on(server));
+                let (from, to) = (database.open_patiently().await, other.open_patiently().await);
+                conformance::$law(&from, &to).await;
+                database.close().await;
+                other.close().await;
+            }
+        )+
+    };
+}
+for_each_transfer_law!(mongodb_moves);
+
+macro_rules! the_engines_exchange {
+    ($($law:ident)+) => {
+        mod from_sqlite {
+            use super::*;
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $law() {
+                    let Some(server) = shared().await else { return };
+                    let database = Database::on(server);
+                    let folder = test_support::DataFolder::new();
+                    let path = folder.join("metadata.db");
+                    let from = crate::catalog::SqliteCatalog::open(&path).await.unwrap();
+                    conformance::$law(&from, &database.open_patiently().await).await;
+                    database.close().await;
+                }
+            )+
+        }
+        mod to_sqlite {
+            use super::*;
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $law() {
+                    let Some(server) = shared().await else { return };
+                    let database = Database::on(server);
+                    let folder = test_support::DataFolder::new();
+                    let path = folder.join("metadata.db");
+                    let to = crate::catalog::SqliteCatalog::open(&path).await.unwrap();
+                    conformance::$law(&database.open_patiently().await, &to).await;
+                    database.close().await;
+                }
+            )+
+        }
+    };
+}
+for_each_transfer_law!(the_engines_exchange);

@@ -121,6 +121,16 @@ statements! {
         "SELECT id, deleted_at FROM tombstones WHERE confirmed = 0 \
          ORDER BY deleted_at, id LIMIT ?1";
     CONFIRM_TOMBSTONE = "UPDATE tombstones SET confirmed = 1 WHERE id = ?1";
+
+    // For moving the whole catalogue.
+    EXPORT_VIDEOS = select_videos!("WHERE id > ?1 ORDER BY id LIMIT ?2");
+    EXPORT_AWAITED = "SELECT id, number FROM awaited_views WHERE id > ?1 ORDER BY id LIMIT ?2";
+    EXPORT_TOMBSTONES =
+        "SELECT id, deleted_at, confirmed FROM tombstones WHERE id > ?1 ORDER BY id LIMIT ?2";
+    FIND_AWAITED = "SELECT number FROM awaited_views WHERE id = ?1";
+    IS_CONFIRMED = "SELECT confirmed FROM tombstones WHERE id = ?1";
+    PUT_TOMBSTONE = "INSERT INTO tombstones (id, deleted_at, confirmed) VALUES (?1, ?2, ?3)";
+    DELETE_TOMBSTONE = "DELETE FROM tombstones WHERE id = ?1";
 }
 
 #[cfg(test)]

@@ -7,7 +7,8 @@ use test_support::DataFolder;
 
 use super::*;
 use crate::catalog::conformance::{
-    self, all_pages, for_each_law, id, new_video, new_video_at, register_all, time,
+    self, all_pages, for_each_law, for_each_transfer_law, id, new_video, new_video_at,
+    register_all, time,
 };
 
 async fn open(folder: &DataFolder) -> SqliteCatalog {
@@ -28,6 +29,19 @@ macro_rules! sqlite_obeys {
     };
 }
 for_each_law!(sqlite_obeys);
+
+macro_rules! sqlite_moves {
+    ($($law:ident)+) => {
+        $(
+            #[tokio::test]
+            async fn $law() {
+                let (folder, other) = (DataFolder::new(), DataFolder::new());
+                conformance::$law(&open(&folder).await, &open(&other).await).await;
+            }
+        )+
+    };
+}
+for_each_transfer_law!(sqlite_moves);
 
 #[tokio::test]
 async fn everything_is_still_there_after_a_restart() {
