@@ -12,6 +12,7 @@
 //! | [`view_log`] | the port to the store, and its laws |
 //! | `consumer`, `view_publisher`, `sweeper` | what happens without a request |
 //! | `routes` | the HTTP API |
+//! | [`transfer`] | moving a whole view log from one store to another |
 //! | `service` | all of it together, waiting for its dependencies |
 
 pub mod config;
@@ -24,6 +25,7 @@ mod metrics;
 mod routes;
 mod service;
 mod sweeper;
+pub mod transfer;
 pub mod view_log;
 mod view_publisher;
 pub mod watch_session;

@@ -1,10 +1,12 @@
 //! The port to the store of sessions, history entries and counted views.
 
+pub(crate) mod beat_runs;
 #[cfg(test)]
 mod conformance;
 mod late;
 pub mod mongodb;
 pub mod sqlite;
+pub(crate) mod transfer;
 
 pub(crate) use late::LateViewLog;
 

@@ -9,6 +9,7 @@ mod forgetting;
 mod listing;
 mod streams;
 mod sweeping;
+mod transfers;
 mod views;
 
 pub(super) use beats::*;
@@ -16,6 +17,7 @@ pub(super) use forgetting::*;
 pub(super) use listing::*;
 pub(super) use streams::*;
 pub(super) use sweeping::*;
+pub(super) use transfers::*;
 pub(super) use views::*;
 
 use jiff::{SignedDuration, Timestamp};

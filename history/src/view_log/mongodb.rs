@@ -45,7 +45,6 @@
 //! crash between two of them is mended by the delivery that follows. Deleting writes what takes
 //! effect first and removes the rest after it; the rest is invisible, or removed by the repetition.
 
-mod beat_runs;
 mod connection;
 mod documents;
 mod entries;
@@ -56,6 +55,7 @@ mod sessions;
 mod store;
 #[cfg(test)]
 mod tests;
+mod transfer;
 mod turns;
 mod values;
 mod views;

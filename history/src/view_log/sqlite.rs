@@ -12,6 +12,7 @@ mod schema;
 mod sessions;
 #[cfg(test)]
 mod tests;
+mod transfer;
 mod views;
 
 use std::path::Path;

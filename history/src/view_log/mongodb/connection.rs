@@ -86,6 +86,32 @@ pub(super) async fn bounded<T>(
     }
 }
 
+/// How long a command may take that moves a page of documents. Nobody waits at a screen for it, and
+/// a server that also serves viewers may let it wait.
+pub(super) const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Gives a command that moves many documents its time.
+pub(super) async fn patiently<T>(
+    command: impl Future<Output = mongodb::error::Result<T>>,
+) -> Result<T, ViewLogError> {
+    match tokio::time::timeout(PATIENCE, command).await {
+        Ok(answered) => Ok(answered?),
+        Err(elapsed) => Err(ViewLogError::Unavailable(Box::new(elapsed))),
+    }
+}
+
+/// The places of the documents that an insertion left out because a unique key is taken, if it
+/// left none out for another reason.
+pub(super) fn taken_places(error: &Error) -> Option<Vec<usize>> {
+    let ErrorKind::InsertMany(error) = &*error.kind else {
+        return None;
+    };
+    let errors = error.write_errors.as_ref()?;
+    let only_taken = error.write_concern_error.is_none()
+        && errors.iter().all(|error| error.code == DUPLICATE_KEY);
+    only_taken.then(|| errors.iter().map(|error| error.index).collect())
+}
+
 /// Error codes that say that the command itself is wrong, or the document it writes. Everything
 /// else may pass: failovers, a full disk, a password that is being changed.
 const LASTING: &[i32] = &[

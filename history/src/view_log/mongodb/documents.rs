@@ -17,7 +17,9 @@ use rand::RngExt as _;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::connection::{OPERATION_TIMEOUT, bounded, is_duplicate_key};
+use super::connection::{
+    OPERATION_TIMEOUT, PATIENCE, bounded, is_duplicate_key, patiently, taken_places,
+};
 use crate::view_log::ViewLogError;
 
 /// Brings a document from one version to the next: the first of a list from 1 to 2.
@@ -124,6 +126,70 @@ impl<D: Stored> Documents<D> {
             .into_iter()
             .map(|document| self.read(document))
             .collect()
+    }
+
+    /// Documents in the order of their keys, for whoever goes through all of them and waits.
+    pub(super) async fn range(
+        &self,
+        after: Option<Bson>,
+        limit: usize,
+    ) -> Result<Vec<D>, ViewLogError> {
+        let filter = after.map_or_else(Document::new, |after| doc! { "_id": { "$gt": after } });
+        let find = self
+            .collection
+            .find(filter)
+            .sort(doc! { "_id": 1 })
+            .limit(i64::try_from(limit).unwrap_or(i64::MAX))
+            .max_time(PATIENCE);
+        let found: Vec<Document> = patiently(async { find.await?.try_collect().await }).await?;
+        found
+            .into_iter()
+            .map(|document| self.read(document))
+            .collect()
+    }
+
+    /// About how many documents there are.
+    pub(super) async fn estimate(&self) -> Result<u64, ViewLogError> {
+        patiently(async { self.collection.estimated_document_count().await }).await
+    }
+
+    /// Adds documents with one command, and answers the places of those of which a unique key is
+    /// taken.
+    pub(super) async fn insert_all(&self, documents: &[D]) -> Result<Vec<usize>, ViewLogError> {
+        if documents.is_empty() {
+            return Ok(Vec::new());
+        }
+        let written = documents.iter().map(|document| self.written(document));
+        let written = written.collect::<Result<Vec<_>, _>>()?;
+        let insert = self.collection.insert_many(written).ordered(false);
+        let taken = patiently(async {
+            match insert.await {
+                Ok(_) => Ok(Vec::new()),
+                Err(error) => taken_places(&error).ok_or(error),
+            }
+        });
+        taken.await
+    }
+
+    /// Writes a document over the one with its key, or makes it.
+    pub(super) async fn overwrite(&self, document: &D) -> Result<(), ViewLogError> {
+        let written = self.written(document)?;
+        let filter = doc! { "_id": written.get("_id") };
+        self.write(async {
+            let replace = self.collection.replace_one(filter, written);
+            replace.upsert(true).await.map(drop)
+        })
+        .await
+    }
+
+    /// Changes every document that the filter selects by an index.
+    pub(super) async fn update_all(
+        &self,
+        filter: Document,
+        update: Document,
+    ) -> Result<(), ViewLogError> {
+        let update = self.collection.update_many(filter, update);
+        patiently(async { update.await.map(drop) }).await
     }
 
     /// The keys of some documents.

@@ -6,6 +6,7 @@
 //! be undone by an event that comes late, or again.
 
 mod listing;
+pub(super) mod moving;
 mod removing;
 
 pub(super) use listing::page;

@@ -3,6 +3,8 @@
 //! What takes effect at once is one document that is written first; what that leaves behind is
 //! removed in small steps, and cutting them short is mended by repeating them.
 
+pub(super) mod moving;
+
 use jiff::Timestamp;
 use mongodb::bson::{DateTime, doc};
 use serde::{Deserialize, Serialize};

@@ -5,6 +5,8 @@
 //! whoever joined them and by whoever counts one of them at that moment. The one writes the
 //! document before it looks for the view, the other the view before it looks at the document.
 
+pub(super) mod moving;
+
 use jiff::Timestamp;
 use mongodb::bson::{Bson, DateTime, Document, doc};
 use serde::{Deserialize, Serialize};

@@ -4,6 +4,7 @@
 //! written before the entry and the view that follow from it, and both are looked after again by
 //! every event of the session, new or not: whatever was cut short is mended by the repetition.
 
+pub(super) mod moving;
 mod stored;
 
 pub(super) use stored::SessionDocument;

@@ -51,6 +51,8 @@ async fn new_database() -> Option<MongoUrl> {
 
 conformance::laws!(open);
 
+mod moving;
+
 #[tokio::test]
 async fn a_server_that_never_answers_is_unavailable_within_the_time_of_a_command() {
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

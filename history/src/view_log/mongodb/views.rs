@@ -5,6 +5,8 @@
 //! is ever removed before its video: one that is given back becomes spare, and the video's next
 //! view claims it, so the numbers stay 1 to n.
 
+pub(super) mod moving;
+
 use jiff::Timestamp;
 use mongodb::bson::{Bson, DateTime, Document, doc};
 use serde::{Deserialize, Serialize};

@@ -168,10 +168,16 @@ pub(super) fn sweep_streams(
     Ok(removed)
 }
 
-fn remove_sessions(connection: &Connection, sessions: &[Id]) -> Result<(), ViewLogError> {
+pub(super) fn remove_sessions(
+    connection: &Connection,
+    sessions: &[Id],
+) -> Result<(), ViewLogError> {
     for session in sessions {
         connection
             .prepare_cached("DELETE FROM beats WHERE session = ?1")?
+            .execute([session])?;
+        connection
+            .prepare_cached("DELETE FROM beat_runs WHERE session = ?1")?
             .execute([session])?;
         connection
             .prepare_cached("DELETE FROM sessions WHERE session = ?1")?

@@ -4,7 +4,8 @@
 ///
 /// Ids are 16 byte blobs, times and durations integer milliseconds, states and flags small
 /// integers. Tables whose key is the whole way to a row are `WITHOUT ROWID`: one tree, not two.
-pub(super) const MIGRATIONS: &[&str] = &["
+pub(super) const MIGRATIONS: &[&str] = &[
+    "
 CREATE TABLE sessions (
     session      BLOB    PRIMARY KEY,
     viewer       BLOB    NOT NULL,
@@ -92,4 +93,16 @@ CREATE TABLE implicit_sessions (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX implicit_sessions_by_client ON implicit_sessions (video, client, first_byte_at);
 CREATE INDEX implicit_sessions_by_last_byte ON implicit_sessions (last_byte_at);
-"];
+",
+    "
+-- Beats that came by a copy: of those whose numbers follow each other only the first and the last
+-- are in `beats`, and what was watched between them is told here.
+CREATE TABLE beat_runs (
+    session    BLOB    NOT NULL,
+    first_seq  INTEGER NOT NULL,
+    last_seq   INTEGER NOT NULL,
+    watched_ms INTEGER NOT NULL,
+    PRIMARY KEY (session, first_seq)
+) STRICT, WITHOUT ROWID;
+",
+];

@@ -1,5 +1,7 @@
 //! Watch sessions and their beats.
 
+pub(super) mod moving;
+
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
@@ -18,6 +20,10 @@ const PREVIOUS_BEAT: &str = "SELECT seq, position_ms, state, received_at FROM be
      WHERE session = ?1 AND seq < ?2 ORDER BY seq DESC LIMIT 1";
 const NEXT_BEAT: &str = "SELECT seq, position_ms, state, received_at FROM beats \
      WHERE session = ?1 AND seq > ?2 ORDER BY seq LIMIT 1";
+
+/// The run that may hold a beat that came by a copy.
+const RUN_BEFORE: &str = "SELECT last_seq FROM beat_runs \
+     WHERE session = ?1 AND first_seq < ?2 ORDER BY first_seq DESC LIMIT 1";
 
 /// The time of storing is only kept up to date this coarsely: sweeping counts in days, and each
 /// change of it would move the session in an index.
@@ -97,7 +103,9 @@ pub(super) fn record_beat(
     if beat.seq <= stored.swept_seq {
         return concluded(connection, session.id, Outcome::TooLate);
     }
-    if beat_at(connection, BEAT, session.id, beat.seq)?.is_some() {
+    let is_known = beat_at(connection, BEAT, session.id, beat.seq)?.is_some()
+        || is_within_run(connection, session.id, beat.seq)?;
+    if is_known {
         return concluded(connection, session.id, Outcome::Duplicate);
     }
     let next = beat_at(connection, NEXT_BEAT, session.id, beat.seq)?;
@@ -291,6 +299,17 @@ fn beat_at(
     Ok(beat)
 }
 
+/// Whether a beat is one of those that came by a copy and are told by their run only.
+fn is_within_run(connection: &Connection, session: Uuid, seq: u64) -> Result<bool, ViewLogError> {
+    let last = connection
+        .prepare_cached(RUN_BEFORE)?
+        .query_row(params![Id(session), Count(seq)], |row| {
+            Ok(row.get::<_, Count>(0)?.0)
+        })
+        .optional()?;
+    Ok(last.is_some_and(|last| seq < last))
+}
+
 fn insert_beat(connection: &Connection, session: Uuid, beat: &Beat) -> Result<(), ViewLogError> {
     let Beat {
         seq,
@@ -314,4 +333,4 @@ fn insert_beat(connection: &Connection, session: Uuid, beat: &Beat) -> Result<()
 }
 
 #[cfg(test)]
-pub(super) const QUERIES: &[&str] = &[SESSION, BEAT, PREVIOUS_BEAT, NEXT_BEAT];
+pub(super) const QUERIES: &[&str] = &[SESSION, BEAT, PREVIOUS_BEAT, NEXT_BEAT, RUN_BEFORE];

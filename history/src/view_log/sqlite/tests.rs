@@ -6,7 +6,7 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 use uuid::Uuid;
 
-use super::{SqliteViewLog, entries, forgetting, implicit, schema, sessions, views};
+use super::{SqliteViewLog, entries, forgetting, implicit, schema, sessions, transfer, views};
 use crate::entry::{Entry, PageRequest};
 use crate::view_log::{CountedView, Forget, Observation, Outcome, ViewLog, conformance};
 use crate::watch_session::{self, Beat, PlaybackState, WatchSession};
@@ -46,6 +46,22 @@ async fn opened() -> Option<OpenedLog> {
 }
 
 conformance::laws!(opened);
+
+mod moving {
+    use super::{OpenedLog, conformance, open};
+
+    impl OpenedLog {
+        fn store(&self) -> &dyn conformance::Store {
+            &self.log
+        }
+    }
+
+    async fn pair() -> Option<(OpenedLog, OpenedLog)> {
+        Some((open().await, open().await))
+    }
+
+    conformance::transfer_laws!(pair);
+}
 
 fn at(milliseconds: i64) -> Timestamp {
     Timestamp::from_millisecond(1_800_000_000_000 + milliseconds).unwrap()
@@ -165,6 +181,8 @@ fn no_query_reads_more_rows_than_it_needs() {
         forgetting::QUERIES,
         implicit::QUERIES,
         sessions::QUERIES,
+        sessions::moving::QUERIES,
+        transfer::QUERIES,
         views::QUERIES,
     ];
     for sql in queries.concat() {

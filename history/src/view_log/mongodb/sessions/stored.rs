@@ -5,7 +5,7 @@ use mongodb::bson::{Bson, DateTime};
 use serde::{Deserialize, Serialize};
 
 use super::WatchEvent;
-use crate::view_log::mongodb::beat_runs::{BeatRuns, Insertion, Run};
+use crate::view_log::beat_runs::{BeatRuns, Insertion, Run};
 use crate::view_log::mongodb::documents::{Guarded, Stored};
 use crate::view_log::mongodb::store::Store;
 use crate::view_log::mongodb::values::{
@@ -65,11 +65,11 @@ impl Guarded for SessionDocument {
 pub(super) struct StoredSession {
     pub(super) session: WatchSession,
     pub(super) duration_ms: Option<u64>,
-    duration_seq: u64,
+    pub(super) duration_seq: u64,
     pub(super) runs: BeatRuns,
-    swept_seq: u64,
+    pub(super) swept_seq: u64,
     pub(super) counted: bool,
-    stored_at: Timestamp,
+    pub(super) stored_at: Timestamp,
     /// The revision of its document, if there is one.
     pub(super) read: Option<i64>,
     /// Whether events have changed it since.

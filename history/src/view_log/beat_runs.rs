@@ -11,26 +11,26 @@ use crate::watch_session::{Beat, MOST_BEATS, watched_between};
 ///
 /// Real players leave a hole for each beat that was lost. A thousand holes make a document of
 /// some hundred kilobytes, which is rewritten with each beat.
-pub(super) const MOST_RUNS: usize = 1_000;
+pub(crate) const MOST_RUNS: usize = 1_000;
 
 /// Beats whose numbers follow each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Run {
-    pub(super) first: Beat,
-    pub(super) last: Beat,
+pub(crate) struct Run {
+    pub(crate) first: Beat,
+    pub(crate) last: Beat,
     /// Watched from the first to the last.
-    pub(super) watched_ms: u64,
+    pub(crate) watched_ms: u64,
 }
 
 /// All beats of a session, in the order of their numbers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct BeatRuns {
+pub(crate) struct BeatRuns {
     runs: Vec<Run>,
 }
 
 /// What became of a beat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Insertion {
+pub(crate) enum Insertion {
     /// It is stored now.
     Stored,
     /// A beat with its number was there.
@@ -41,7 +41,7 @@ pub(super) enum Insertion {
 
 impl Run {
     /// One beat; `watched_ms` is what was watched before it, of beats that are known no more.
-    pub(super) fn starting_with(beat: Beat, watched_ms: u64) -> Self {
+    pub(crate) fn starting_with(beat: Beat, watched_ms: u64) -> Self {
         Self {
             first: beat,
             last: beat,
@@ -49,7 +49,8 @@ impl Run {
         }
     }
 
-    fn beats(&self) -> u64 {
+    /// How many beats it is.
+    pub(crate) fn beats(&self) -> u64 {
         self.last.seq - self.first.seq + 1
     }
 
@@ -70,22 +71,34 @@ impl Run {
 
 impl BeatRuns {
     /// From what is stored, in the order of the numbers.
-    pub(super) fn new(runs: Vec<Run>) -> Self {
+    pub(crate) fn new(runs: Vec<Run>) -> Self {
+        Self { runs }
+    }
+
+    /// From parts in the order of the numbers, of which some may touch.
+    pub(crate) fn joined(parts: impl IntoIterator<Item = Run>) -> Self {
+        let mut runs: Vec<Run> = Vec::new();
+        for part in parts {
+            match runs.last_mut() {
+                Some(before) if before.touches(&part) => *before = before.followed_by(part),
+                _ => runs.push(part),
+            }
+        }
         Self { runs }
     }
 
     /// In the order of the numbers.
-    pub(super) fn runs(&self) -> &[Run] {
+    pub(crate) fn runs(&self) -> &[Run] {
         &self.runs
     }
 
     /// The beat with the highest number.
-    pub(super) fn last(&self) -> Option<&Beat> {
+    pub(crate) fn last(&self) -> Option<&Beat> {
         self.runs.last().map(|run| &run.last)
     }
 
     /// The time watched over all beats.
-    pub(super) fn watched_ms(&self) -> u64 {
+    pub(crate) fn watched_ms(&self) -> u64 {
         let within: u64 = self.runs.iter().map(|run| run.watched_ms).sum();
         let between: u64 = self
             .runs
@@ -96,7 +109,7 @@ impl BeatRuns {
     }
 
     /// Puts a beat in its place.
-    pub(super) fn insert(&mut self, beat: Beat) -> Insertion {
+    pub(crate) fn insert(&mut self, beat: Beat) -> Insertion {
         let place = self.runs.partition_point(|run| run.first.seq <= beat.seq);
         if place > 0 && self.runs[place - 1].last.seq >= beat.seq {
             return Insertion::Known;
