@@ -26,6 +26,7 @@ mod running;
 mod serve;
 mod store;
 mod sweeper;
+pub mod transfer;
 mod upload;
 
 use std::net::SocketAddr;

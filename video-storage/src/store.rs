@@ -73,8 +73,18 @@ impl Object {
         Self::at(format!("keys/{hash}.json"))
     }
 
-    fn marker() -> Self {
+    /// All objects of a kind.
+    pub(crate) fn folder(name: &str) -> Self {
+        Self::at(name.to_owned())
+    }
+
+    pub(crate) fn marker() -> Self {
         Self::at("store.json".to_owned())
+    }
+
+    /// Its name in the store.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
     }
 }
 

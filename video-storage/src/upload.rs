@@ -10,6 +10,8 @@ mod commit;
 mod parts;
 mod request;
 
+pub(crate) use parts::PartWriter;
+
 use std::sync::Arc;
 use std::time::Duration;
 

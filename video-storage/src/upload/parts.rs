@@ -11,7 +11,7 @@ const PARTS_IN_FLIGHT: usize = 2;
 
 /// An object that is being written. It appears when it is complete, or never.
 #[derive(Debug)]
-pub(super) struct PartWriter {
+pub(crate) struct PartWriter {
     object: Object,
     upload: Box<dyn MultipartUpload>,
     part: BytesMut,
@@ -20,7 +20,7 @@ pub(super) struct PartWriter {
 }
 
 impl PartWriter {
-    pub(super) async fn begin(store: &Store, object: Object) -> Result<Self, StoreError> {
+    pub(crate) async fn begin(store: &Store, object: Object) -> Result<Self, StoreError> {
         Ok(Self {
             upload: store.begin(&object).await?,
             object,
@@ -32,7 +32,7 @@ impl PartWriter {
 
     /// Takes bytes; waits while enough parts are on their way. They are copied: a client that sends
     /// tiny pieces would otherwise make each of them keep a whole buffer of its connection.
-    pub(super) async fn write(&mut self, mut bytes: &[u8]) -> Result<(), StoreError> {
+    pub(crate) async fn write(&mut self, mut bytes: &[u8]) -> Result<(), StoreError> {
         while !bytes.is_empty() {
             let room = self.part_bytes - self.part.len();
             let (now, later) = bytes.split_at(bytes.len().min(room));
@@ -46,7 +46,7 @@ impl PartWriter {
     }
 
     /// Makes the object appear; the store's tag of it, where it has one.
-    pub(super) async fn complete(mut self) -> Result<Option<String>, StoreError> {
+    pub(crate) async fn complete(mut self) -> Result<Option<String>, StoreError> {
         let written = async {
             if !self.part.is_empty() {
                 self.send_part().await?;
@@ -67,7 +67,7 @@ impl PartWriter {
 
     /// Takes away what was written. Whatever cannot be taken away now is never visible, and the
     /// store sweeps it by itself.
-    pub(super) async fn abort(mut self) {
+    pub(crate) async fn abort(mut self) {
         self.in_flight.shutdown().await;
         if let Err(error) = self.upload.abort().await {
             tracing::debug!(%error, "a broken upload was not aborted in the store");
