@@ -61,6 +61,15 @@ pub struct EmbeddedBus {
     queues: Mutex<HashMap<Queue, Weak<QueueState>>>,
 }
 
+/// What a bus still holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Left {
+    /// Events that no consumer has settled yet.
+    pub waiting: u64,
+    /// Events that were given up.
+    pub dead_letters: u64,
+}
+
 impl EmbeddedBus {
     /// Opens or makes the file.
     pub async fn open(path: &Path) -> Result<Self, DatabaseError> {
@@ -78,6 +87,19 @@ impl EmbeddedBus {
             waiting: AtomicU64::new(waiting),
             queues: Mutex::default(),
         })
+    }
+
+    /// What is in the file now, for whoever moves the rest of the data away from it.
+    pub async fn left(&self) -> Result<Left, DatabaseError> {
+        self.database
+            .read(|connection| {
+                let dead = "SELECT count(*) FROM dead_letters";
+                Ok(Left {
+                    waiting: count(connection)?,
+                    dead_letters: connection.query_row(dead, [], |row| row.get(0))?,
+                })
+            })
+            .await
     }
 
     /// Whether there is room. The count is this process's own and only grows; when it says that the

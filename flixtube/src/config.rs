@@ -11,7 +11,7 @@ use metadata::config::CatalogUrl;
 use service_kit::settings::{ProcessSettings, ServerSettings};
 use video_storage::StoreUrl;
 
-use crate::dead_letters;
+use crate::{copy, dead_letters};
 
 /// FlixTube: videos of your own, on a machine of your own.
 ///
@@ -41,6 +41,8 @@ pub enum Task {
         #[command(subcommand)]
         action: dead_letters::Action,
     },
+    /// Copy everything from one set of engines to another: to grow, to back up, to restore
+    Copy(Box<copy::Settings>),
 }
 
 /// What the system needs.

@@ -8,6 +8,8 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
+const LOCK_FILE: &str = "flixtube.lock";
+
 /// A data folder that this process alone uses.
 #[derive(Debug)]
 pub struct DataFolder {
@@ -53,7 +55,7 @@ impl DataFolder {
             .create(true)
             .truncate(false)
             .write(true)
-            .open(path.join("flixtube.lock"))
+            .open(path.join(LOCK_FILE))
             .map_err(unusable)?;
         match lock.try_lock() {
             Ok(()) => Ok(Self {
@@ -65,6 +67,15 @@ impl DataFolder {
             }),
             Err(TryLockError::Error(source)) => Err(unusable(source)),
         }
+    }
+
+    /// Whether a process uses this folder now.
+    pub fn is_taken(path: &Path) -> bool {
+        let Ok(lock) = File::open(path.join(LOCK_FILE)) else {
+            return false;
+        };
+        // What this takes it gives back at once.
+        matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock))
     }
 
     /// A path below the folder.
@@ -84,7 +95,9 @@ mod tests {
         let first = DataFolder::take(&path).unwrap();
         let refused = DataFolder::take(&path).unwrap_err();
         assert!(refused.to_string().contains("--data"), "{refused}");
+        assert!(DataFolder::is_taken(&path));
         drop(first);
+        assert!(!DataFolder::is_taken(&path));
         DataFolder::take(&path).unwrap();
     }
 }

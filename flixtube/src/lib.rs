@@ -10,9 +10,11 @@
 //! | [`system`] | starting the services in one process, and stopping them in order |
 //! | [`data_folder`] | what lies where below the data folder, and that one process uses it |
 //! | [`samples`] | the sample videos of the first start |
+//! | [`copy`] | the tool that copies everything from one set of engines to another |
 //! | [`dead_letters`] | the tool for events that were given up |
 
 pub mod config;
+pub mod copy;
 pub mod data_folder;
 pub mod dead_letters;
 pub mod samples;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::Parser as _;
 use flixtube::config::Task;
-use flixtube::{Command, System, dead_letters, samples};
+use flixtube::{Command, System, copy, dead_letters, samples};
 use service_kit::process;
 use tokio_util::sync::CancellationToken;
 
@@ -15,6 +15,7 @@ async fn main() -> ExitCode {
     let done = match &command.task {
         None => run(&command).await,
         Some(Task::DeadLetters { action }) => work_on_dead_letters(&command, action).await,
+        Some(Task::Copy(settings)) => return copy_everything(&command, settings).await,
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -67,6 +68,45 @@ async fn work_on_dead_letters(
     let outcome = dead_letters::run(&command.config.events(), action).await?;
     say(outcome.to_string().trim_end());
     Ok(())
+}
+
+/// 0: all is there; 1: it failed; 3: it went through, and something is not as it should be; 130: it
+/// was interrupted.
+async fn copy_everything(command: &Command, settings: &copy::Settings) -> ExitCode {
+    let stop = CancellationToken::new();
+    let copied = async {
+        process::init(&command.process)?;
+        let copying = copy::run(settings, &stop);
+        let stopping = async {
+            if process::stop_signal().await.is_ok() {
+                stop.cancel();
+            }
+            // Whoever asks twice does not want to wait until it has stopped in order.
+            let _ = process::stop_signal().await;
+        };
+        tokio::select! {
+            copied = copying => Ok(copied?),
+            () = stopping => Err(copy::CopyError::Interrupted.into()),
+        }
+    };
+    let copied: anyhow::Result<copy::Report> = copied.await;
+    match copied {
+        Ok(report) => {
+            say(report.to_string().trim_end());
+            if report.is_whole() {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::from(3)
+            }
+        }
+        Err(error) => {
+            say_error(&error);
+            match error.downcast_ref() {
+                Some(copy::CopyError::Interrupted) => ExitCode::from(130),
+                _ => ExitCode::FAILURE,
+            }
+        }
+    }
 }
 
 #[expect(

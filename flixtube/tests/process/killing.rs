@@ -81,7 +81,7 @@ async fn watch_until_killed(browser: TestClient, video: String, told: Arc<Mutex<
     }
 }
 
-async fn all_videos(client: &TestClient) -> Vec<Value> {
+pub(crate) async fn all_videos(client: &TestClient) -> Vec<Value> {
     let mut videos = Vec::new();
     let mut path = "/api/videos?limit=100".to_owned();
     loop {
