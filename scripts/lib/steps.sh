@@ -33,6 +33,9 @@ count_tests() {
     passed=$((passed + $(sum_of '^ +Tests .*[^0-9]([0-9]+) passed.*' "$plain")))
     failed=$((failed + $(sum_of '^ +Tests  (.*\| )?([0-9]+) failed.*' "$plain" 2)))
     ignored=$((ignored + $(sum_of '^ +Tests .*[^0-9]([0-9]+) (skipped|todo).*' "$plain")))
+    # Terraform:  Success! 64 passed, 0 failed.   Failure! 12 passed, 3 failed, 48 skipped.
+    passed=$((passed + $(sum_of '^(Success|Failure)! ([0-9]+) passed, .*' "$plain" 2)))
+    failed=$((failed + $(sum_of '^(Success|Failure)! .* ([0-9]+) failed.*' "$plain" 2)))
     # Playwright, a line each:  12 passed (30.1s)   1 failed   1 flaky   3 skipped   2 did not run
     passed=$((passed + $(sum_of '^  ([0-9]+) passed \(.*' "$plain")))
     failed=$((failed + $(sum_of '^  ([0-9]+) (failed|flaky|interrupted)$' "$plain")))

@@ -1,0 +1,3 @@
+output "amount" {
+  value = azurerm_consumption_budget_resource_group.this.amount
+}
