@@ -9,7 +9,7 @@ use gateway::PublicSettings;
 use history::config::ViewLogUrl;
 use metadata::config::CatalogUrl;
 use service_kit::settings::{ProcessSettings, ServerSettings};
-use video_storage::StoreUrl;
+use video_storage::{StoreSettings, StoreUrl};
 
 use crate::{copy, dead_letters};
 
@@ -82,8 +82,12 @@ pub struct Config {
     pub events_url: Option<BusUrl>,
 
     /// Where the videos are kept; by default videos below the data folder
-    #[arg(long, env = "STORE_URL")]
+    #[arg(long, env = "STORE_URL", value_parser = StoreUrl::quiet_parser())]
     pub store_url: Option<StoreUrl>,
+
+    /// How a store in a cloud is reached.
+    #[command(flatten)]
+    pub store_settings: StoreSettings,
 
     /// The largest video that is taken, in bytes
     #[arg(long, env = "MAX_VIDEO_BYTES", default_value_t = 16 << 30, value_parser = clap::value_parser!(u64).range(1..))]

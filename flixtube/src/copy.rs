@@ -204,11 +204,11 @@ async fn open(plan: &Plan) -> Result<Opened, CopyError> {
     };
     let stores = match &plan.videos {
         Some((from, to)) => {
-            let from = Blobs::open(&from.url).await?;
+            let from = Blobs::open(&from.url, &from.settings).await?;
             let to = if plan.verify_only {
-                Place::Read(Blobs::open(&to.url).await?)
+                Place::Read(Blobs::open(&to.url, &to.settings).await?)
             } else {
-                Place::Filled(Box::new(Target::open(&to.url).await?))
+                Place::Filled(Box::new(Target::open(&to.url, &to.settings).await?))
             };
             Some((from, to))
         }

@@ -130,6 +130,7 @@ impl System {
             listen: loopback(0),
             service_token: token.clone(),
             store_url: config.store(),
+            store: config.store_settings.clone(),
             metadata_url: metadata_url.clone(),
             events: bus.clone(),
             max_video_bytes: config.max_video_bytes,

@@ -10,6 +10,7 @@ use service_kit::secret::SecretSource;
 use service_kit::settings::{ProcessSettings, ServerSettings};
 
 use crate::admission::{PublicHosts, TrustedProxies};
+use crate::media_origin::MediaOrigin;
 use crate::owner::OwnerToken;
 
 /// The public edge of FlixTube: web pages, the viewer's cookie, the public API.
@@ -113,6 +114,11 @@ pub struct PublicSettings {
     #[arg(long, env = "TRUSTED_PROXIES", default_value = "")]
     pub trusted_proxies: TrustedProxies,
 
+    /// The origin of the blob store, such as <https://account.blob.core.windows.net>, if it serves
+    /// the videos itself
+    #[arg(long, env = "MEDIA_ORIGIN")]
+    pub media_origin: Option<MediaOrigin>,
+
     /// How many requests a client may send per minute; 0 sets no limit
     #[arg(long, env = "RATE_LIMIT_PER_MINUTE", default_value = "0")]
     pub rate_limit_per_minute: u32,
@@ -211,6 +217,7 @@ mod tests {
             ("--owner-token", "short", "at least 32"),
             ("--public-hosts", "http://x", "videos.example.org"),
             ("--trusted-proxies", "proxy", "10.0.0.0/8"),
+            ("--media-origin", "https://*", "https://HOST"),
             ("--metadata-url", "ftp://x", "http://"),
         ] {
             let error = parse(&[flag, value]).unwrap_err().to_string();

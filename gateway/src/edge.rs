@@ -1,5 +1,6 @@
 //! What every handler has at hand.
 
+use axum::http::HeaderValue;
 use service_kit::client::ServiceClient;
 use service_kit::secret::Secret;
 
@@ -9,6 +10,7 @@ use crate::clients::video_storage::VideoStorageClient;
 use crate::clients::video_streaming::VideoStreamingClient;
 use crate::config::Config;
 use crate::owner::{Ownership, SignInAttempts};
+use crate::pages;
 use crate::viewer::ViewerCookies;
 
 #[derive(Debug)]
@@ -21,6 +23,8 @@ pub(crate) struct Edge {
     pub(crate) ownership: Ownership,
     pub(crate) sign_in_attempts: SignInAttempts,
     pub(crate) max_video_bytes: u64,
+    /// What the page may load.
+    pub(crate) page_policy: HeaderValue,
 }
 
 impl Edge {
@@ -35,6 +39,7 @@ impl Edge {
             ownership: Ownership::new(config.public.owner_token.clone(), key),
             sign_in_attempts: SignInAttempts::default(),
             max_video_bytes: config.max_video_bytes,
+            page_policy: pages::policy(config.public.media_origin.as_ref()),
         }
     }
 }

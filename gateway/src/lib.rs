@@ -9,6 +9,7 @@ mod config;
 
 mod admission;
 mod cookie;
+mod media_origin;
 mod owner;
 mod signature;
 mod viewer;
@@ -26,6 +27,7 @@ mod service;
 
 pub use crate::admission::{MalformedProxies, MalformedPublicHosts, PublicHosts, TrustedProxies};
 pub use crate::config::{Command, Config, Contradiction, PublicSettings};
+pub use crate::media_origin::{InvalidMediaOrigin, MediaOrigin};
 pub use crate::owner::{OwnerToken, WeakOwnerToken};
 pub use crate::service::{BindError, RunError, Service};
 

@@ -10,6 +10,8 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use rust_embed::{Embed, EmbeddedFile};
 
+use crate::media_origin::MediaOrigin;
+
 #[derive(Embed)]
 #[folder = "$WEB_PAGES"]
 struct Files;
@@ -18,17 +20,21 @@ const INDEX: &str = "index.html";
 /// What Vite puts here carries the hash of its content in its name.
 const HASHED: &str = "assets/";
 
-/// Nothing but this site's own files, and no inline script: what somebody may write into a title
-/// cannot run. Pictures are made on the upload page (`data:`, `blob:`) and local files are read
-/// there (`blob:`).
-const POLICY: HeaderValue = HeaderValue::from_static(
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; \
-     media-src 'self' blob:; font-src 'self'; connect-src 'self'; manifest-src 'self'; \
-     form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
-);
+/// What the page may load: nothing but this site's own files, and no inline script, so that what
+/// somebody may write into a title cannot run. Pictures are made on the upload page (`data:`,
+/// `blob:`) and local files are read there (`blob:`). Videos may come from one other origin, if the
+/// blob store serves them itself.
+pub(crate) fn policy(media_origin: Option<&MediaOrigin>) -> HeaderValue {
+    let media_origin = media_origin.map_or_else(String::new, |origin| format!(" {origin}"));
+    let policy = format!(
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; \
+         media-src 'self' blob:{media_origin}; font-src 'self'; connect-src 'self'; \
+         manifest-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+    );
+    HeaderValue::from_str(&policy).expect("an origin is visible ASCII")
+}
 
-const PAGE_HEADERS: [(HeaderName, HeaderValue); 4] = [
-    (CONTENT_SECURITY_POLICY, POLICY),
+const PAGE_HEADERS: [(HeaderName, HeaderValue); 3] = [
     (
         HeaderName::from_static("cross-origin-opener-policy"),
         HeaderValue::from_static("same-origin"),
@@ -45,10 +51,11 @@ const PAGE_HEADERS: [(HeaderName, HeaderValue); 4] = [
 ];
 
 /// The page, for every address that the app knows.
-pub(crate) fn index() -> impl IntoResponse {
+pub(crate) fn index(policy: HeaderValue) -> impl IntoResponse {
     let page = Files::get(INDEX).expect("the build script embeds a page in any case");
     (
         PAGE_HEADERS,
+        [(CONTENT_SECURITY_POLICY, policy)],
         [(CONTENT_TYPE, "text/html; charset=utf-8")],
         content(page),
     )

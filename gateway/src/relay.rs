@@ -67,6 +67,14 @@ pub(crate) fn stored_bytes(answer: Response<Incoming>) -> Response<Body> {
     let mut response = Response::new(Body::new(body));
     *response.status_mut() = parts.status;
     *response.headers_mut() = selected(&parts.headers, &RESPONSE_HEADERS);
+    // To the bytes in the blob store. No other address of the inner services is anybody's business.
+    if parts.status == StatusCode::TEMPORARY_REDIRECT
+        && let Some(location) = parts.headers.get(header::LOCATION)
+    {
+        response
+            .headers_mut()
+            .insert(header::LOCATION, location.clone());
+    }
     response
         .headers_mut()
         .insert(header::CONTENT_SECURITY_POLICY, USER_BYTES_POLICY);

@@ -93,6 +93,7 @@ impl Rig {
             listen: loopback(0),
             service_token: token.clone(),
             store_url: format!("file:{}", below("videos")).parse().unwrap(),
+            store: video_storage::StoreSettings::default(),
             metadata_url: ServiceUrl::at(metadata.local_addr()),
             events: events.clone(),
             max_video_bytes: 64 * 1024 * 1024,

@@ -8,7 +8,7 @@ use service_kit::client::ServiceUrl;
 use service_kit::guard::ServiceToken;
 use service_kit::settings::{ServerSettings, loopback};
 
-use crate::store::StoreUrl;
+use crate::store::{StoreSettings, StoreUrl};
 
 /// 16 GiB: a film in the best quality that is sold.
 pub const DEFAULT_MAX_VIDEO_BYTES: u64 = 16 * 1024 * 1024 * 1024;
@@ -26,9 +26,20 @@ pub struct Config {
     #[arg(long, env = "SERVICE_TOKEN", hide_env_values = true)]
     pub service_token: ServiceToken,
 
-    /// Where the bytes are kept, written as `file:FOLDER`
-    #[arg(long, env = "STORE_URL", default_value = "file:./data/videos")]
+    /// Where the bytes are kept
+    #[arg(
+        long,
+        help = "Where the bytes are kept: file:FOLDER, azure://CONTAINER, s3://BUCKET or \
+                gs://BUCKET, the last three perhaps with /PREFIX",
+        env = "STORE_URL",
+        default_value = "file:./data/videos",
+        value_parser = StoreUrl::quiet_parser()
+    )]
     pub store_url: StoreUrl,
+
+    /// How a store in a cloud is reached
+    #[command(flatten)]
+    pub store: StoreSettings,
 
     /// Where the service `metadata` answers
     #[arg(long, env = "METADATA_URL", default_value = "http://127.0.0.1:4030")]
@@ -85,11 +96,19 @@ mod tests {
     }
 
     #[test]
+    fn a_password_in_the_url_of_the_store_is_refused_and_not_repeated() {
+        let url = ["video-storage", "--store-url", "s3://key:geheim@bucket"];
+        let refused = Config::try_parse_from(url).unwrap_err().to_string();
+        assert!(refused.contains("s3://BUCKET"), "{refused}");
+        assert!(!refused.contains("geheim"), "{refused}");
+    }
+
+    #[test]
     fn a_bad_setting_is_refused_with_what_is_accepted() {
         for (flag, value, says) in [
             (
                 "--store-url",
-                "s3://videos",
+                "ftp://videos",
                 "a store is written as file:FOLDER",
             ),
             ("--max-concurrent-uploads", "0", "a number from 1 to 10000"),

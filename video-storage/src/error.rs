@@ -15,7 +15,10 @@ pub(crate) fn store_problem(error: &StoreError) -> Problem {
             tracing::error!(error = telemetry::chain(error), "the store is full");
             no_room()
         }
-        StoreError::Unavailable { .. } | StoreError::Missing => {
+        StoreError::Unavailable { .. }
+        | StoreError::NotReached
+        | StoreError::NoBucket { .. }
+        | StoreError::Missing => {
             tracing::warn!(
                 error = telemetry::chain(error),
                 "the store is not available"

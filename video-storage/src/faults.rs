@@ -18,7 +18,7 @@ use crate::measures::Measures;
 use crate::record::UploadRecord;
 use crate::records::Records;
 use crate::running::Running;
-use crate::serve::{Reads, Verification};
+use crate::serve::{Reads, Redirects, Verification};
 use crate::store::{Fault, FaultyStore, Store};
 use crate::upload::{UploadRequest, Uploads};
 
@@ -56,7 +56,9 @@ async fn room() -> Room {
             max_bytes: u64::MAX,
         },
         reads: Reads {
-            verification: Verification::new(store.clone(), records.clone(), tasks),
+            verification: Verification::new(store.clone(), records.clone(), tasks.clone()),
+            tasks,
+            redirects: Redirects(None),
             store,
             records,
             measures,
@@ -120,5 +122,6 @@ async fn a_read_that_breaks_in_the_middle_does_not_end_well() {
     let mut body = room.get(&record).await.unwrap().into_body();
     let first = body.frame().await.unwrap().unwrap().into_data().unwrap();
     assert_eq!(first, &FASTSTART.bytes[..FASTSTART.bytes.len() / 2]);
+    room.objects.set(Fault::Read);
     assert!(body.frame().await.unwrap().is_err());
 }

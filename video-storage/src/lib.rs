@@ -33,9 +33,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use events::{EventBus, Queue};
+use events::{BusSource, EventBus, Queue};
 use service_kit::client::ServiceClient;
-use service_kit::context::{Gate, ServiceContext};
+use service_kit::context::ServiceContext;
 use service_kit::guard;
 use service_kit::server::HttpServer;
 use service_kit::telemetry;
@@ -43,7 +43,10 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 pub use config::{Config, DEFAULT_MAX_CONCURRENT_UPLOADS, DEFAULT_MAX_VIDEO_BYTES};
-pub use store::{InvalidStoreUrl, OpenError, StoreError, StoreUrl};
+pub use store::{
+    AzureSettings, Bucket, Credential, Endpoint, GoogleSettings, InvalidEndpoint, InvalidStoreUrl,
+    OpenError, S3Settings, StoreError, StoreSettings, StoreUrl,
+};
 
 use catalogue::Catalogue;
 use completion::Completion;
@@ -53,15 +56,18 @@ use poster::Posters;
 use records::Records;
 use routes::App;
 use running::Running;
-use serve::{Reads, Verification};
+use serve::{Reads, Redirects, Verification};
 use store::Store;
 use sweeper::Sweeper;
 use upload::Uploads;
 
-/// How often it is looked whether the store is there.
-const STORE_CHECK_PERIOD: Duration = Duration::from_secs(2);
+/// How soon it is tried again to open an event bus that is not there.
+const NEXT_TRY: Duration = Duration::from_secs(2);
 /// What uploads that were cut off at the end of the drain get to take away what they wrote.
 const CLEAN_UP_TIME: Duration = Duration::from_secs(5);
+/// What `/readyz` calls the store and the bus.
+const STORE_GATE: &str = "store";
+const EVENTS_GATE: &str = "events";
 /// Deletions that are handled at the same time.
 const DELETION_CONCURRENCY: usize = 4;
 
@@ -84,9 +90,9 @@ pub enum BindError {
         /// Why not.
         source: OpenError,
     },
-    /// The event bus could not be opened.
-    #[error("cannot open the event bus")]
-    Events(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// What is at the bus's URL is no event bus of this release.
+    #[error("EVENTS_URL does not lead to an event bus that this release can use")]
+    Events(#[source] events::url::OpenError),
 }
 
 /// Why the service ended before it was told to.
@@ -95,6 +101,9 @@ pub enum RunError {
     /// The HTTP server ended.
     #[error("the HTTP server ended")]
     Serve(#[source] std::io::Error),
+    /// What is at the bus's URL, once it could be opened, is no event bus of this release.
+    #[error("EVENTS_URL does not lead to an event bus that this release can use")]
+    Events(#[source] events::url::OpenError),
     /// Events can no longer be consumed.
     #[error("the consumer of events ended")]
     Consume(#[source] events::ConsumeError),
@@ -106,15 +115,19 @@ pub struct Service {
     server: HttpServer,
     context: ServiceContext,
     router: axum::Router,
-    bus: Arc<dyn EventBus>,
+    /// `None` until it can be opened.
+    bus: Option<Arc<dyn EventBus>>,
+    events: BusSource,
     deletion: Arc<Deletion>,
     completion: Arc<Completion>,
     sweeper: Sweeper,
     store: Store,
+    store_url: StoreUrl,
 }
 
 impl Service {
-    /// Opens the port, the store and the event bus.
+    /// Opens the port and, where they are there, the store and the event bus. A store in a cloud
+    /// or a bus that is not there yet is waited for by [`run`](Self::run).
     pub async fn bind(config: Config) -> Result<Self, BindError> {
         let server = HttpServer::bind(config.listen, &config.server)
             .await
@@ -122,19 +135,26 @@ impl Service {
                 address: config.listen,
                 source,
             })?;
-        let store = Store::open(&config.store_url)
+        let store = Store::open(&config.store_url, &config.store)
             .await
             .map_err(|source| BindError::Store {
                 url: config.store_url.clone(),
                 source,
             })?;
-        let bus = config
-            .events
-            .open()
-            .await
-            .map_err(|error| BindError::Events(error.into()))?;
+        let bus = match config.events.open().await {
+            Ok(bus) => Some(bus),
+            Err(error) if error.is_unavailable() => {
+                let error = telemetry::chain(&error);
+                tracing::warn!(error, "the event bus is not there yet");
+                None
+            }
+            Err(error) => return Err(BindError::Events(error)),
+        };
 
         let context = ServiceContext::new("video-storage");
+        // Closed until `run` has found them there.
+        context.readiness.gate(STORE_GATE);
+        context.readiness.gate(EVENTS_GATE);
         let measures = Measures::new(&context.metrics);
         let records = Records::new(store.clone());
         let client = ServiceClient::new(config.metadata_url, &config.service_token);
@@ -144,6 +164,8 @@ impl Service {
             Catalogue::new(client),
             measures.clone(),
         ));
+        let redirects = config.store.redirect_seconds;
+        let redirects = Redirects((redirects > 0).then(|| Duration::from_secs(redirects.into())));
         let running = Running::default();
         let app = App {
             uploads: Arc::new(Uploads {
@@ -164,6 +186,8 @@ impl Service {
                     records.clone(),
                     context.tasks.clone(),
                 ),
+                tasks: context.tasks.clone(),
+                redirects,
                 measures: measures.clone(),
             }),
             posters: Arc::new(Posters {
@@ -176,6 +200,8 @@ impl Service {
             server,
             router: guard::service_token(routes::router(app), config.service_token),
             bus,
+            events: config.events,
+            store_url: config.store_url,
             deletion: Arc::new(Deletion {
                 store: store.clone(),
                 records: records.clone(),
@@ -204,7 +230,7 @@ impl Service {
 
     /// Serves until the token is cancelled, then lets what runs come to its end.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), RunError> {
-        let gate = self.context.readiness.gate("store");
+        let gate = self.context.readiness.gate(STORE_GATE);
         let serve = async {
             let served = self
                 .server
@@ -213,19 +239,27 @@ impl Service {
             served.map_err(RunError::Serve)
         };
         let consume = async {
+            let opened = wait_for_bus(self.bus, &self.events);
+            let Some(bus) = shutdown.run_until_cancelled(opened).await else {
+                return Ok(());
+            };
+            let bus = bus.map_err(RunError::Events)?;
             let handler: Arc<dyn events::Handler> = self.deletion;
-            let consumed = events::consume(
-                self.bus,
-                Queue::VIDEO_STORAGE,
-                handler,
-                DELETION_CONCURRENCY,
-                shutdown.clone(),
+            let (consumed, ()) = tokio::join!(
+                events::consume(
+                    Arc::clone(&bus),
+                    Queue::VIDEO_STORAGE,
+                    handler,
+                    DELETION_CONCURRENCY,
+                    shutdown.clone(),
+                ),
+                events::observe(bus, self.context.clone(), EVENTS_GATE, shutdown.clone()),
             );
-            consumed.await.map_err(RunError::Consume)
+            consumed.map_err(RunError::Consume)
         };
         let background = async {
             tokio::join!(
-                watch_store(&self.store, &gate, shutdown.clone()),
+                self.store.watch(&self.store_url, &gate, shutdown.clone()),
                 self.completion.run(shutdown.clone()),
                 self.sweeper.run(shutdown.clone()),
             );
@@ -241,22 +275,21 @@ impl Service {
     }
 }
 
-/// Sets the gate of the readiness, so that probes need not touch the store.
-async fn watch_store(store: &Store, gate: &Gate, shutdown: CancellationToken) {
+async fn wait_for_bus(
+    opened: Option<Arc<dyn EventBus>>,
+    source: &BusSource,
+) -> Result<Arc<dyn EventBus>, events::url::OpenError> {
+    if let Some(bus) = opened {
+        return Ok(bus);
+    }
     loop {
-        match store.check().await {
-            Ok(()) => gate.set(true),
-            Err(error) => {
-                if gate.is_open() {
-                    let error = telemetry::chain(&error);
-                    tracing::warn!(error, "the store is not available");
-                }
-                gate.set(false);
+        tokio::time::sleep(NEXT_TRY).await;
+        match source.open().await {
+            Err(error) if error.is_unavailable() => {
+                let error = telemetry::chain(&error);
+                tracing::debug!(error, "the event bus is not there yet");
             }
-        }
-        tokio::select! {
-            () = shutdown.cancelled() => return,
-            () = tokio::time::sleep(STORE_CHECK_PERIOD) => {}
+            opened => return opened,
         }
     }
 }

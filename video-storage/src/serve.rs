@@ -2,6 +2,8 @@
 //! were promised without the connection breaking.
 
 mod body;
+mod read_ahead;
+mod redirect;
 mod verification;
 
 use std::future::Future;
@@ -17,6 +19,8 @@ use axum::http::{HeaderMap, Method, StatusCode, response};
 use axum::response::Response;
 use object_store::GetResult;
 use service_kit::problem::Problem;
+use service_kit::telemetry;
+use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use crate::byte_range::{ByteRange, Selection};
@@ -27,6 +31,8 @@ use crate::record::UploadRecord;
 use crate::records::Records;
 use crate::store::{Object, Opened, Store};
 
+use read_ahead::Source;
+pub(crate) use redirect::Redirects;
 pub(crate) use verification::Verification;
 use verification::Verified;
 
@@ -40,6 +46,8 @@ pub(crate) struct Reads {
     pub(crate) store: Store,
     pub(crate) records: Records,
     pub(crate) verification: Arc<Verification>,
+    pub(crate) tasks: TaskTracker,
+    pub(crate) redirects: Redirects,
     pub(crate) measures: Measures,
 }
 
@@ -70,15 +78,43 @@ impl Reads {
         let record = record
             .map_err(|error| store_problem(&error))?
             .ok_or_else(no_such_video)?;
+        let length = record.size_bytes;
+        if let Some(good_for) = self.redirects.applies(method, headers, length)
+            && let Some(redirect) = self.redirect(&record, good_for).await?
+        {
+            return Ok(redirect);
+        }
         let representation = Representation {
             content_type: record.container.content_type(),
             validators: Validators::new(&record.sha256, record.uploaded_at),
-            length: record.size_bytes,
+            length,
         };
         respond(method, headers, &representation, async |wanted| {
             self.open(record, wanted).await
         })
         .await
+    }
+
+    /// The redirect to the blob, if it is there and the one of the record; `None` if the bytes have
+    /// to go through here.
+    async fn redirect(
+        &self,
+        record: &UploadRecord,
+        good_for: Duration,
+    ) -> Result<Option<Response>, Problem> {
+        if self.try_open(record, &Wanted::Nothing).await?.is_none() {
+            return Ok(None);
+        }
+        let object = Object::video(record.id);
+        let media_type = record.container.content_type();
+        match self.store.link(&object, media_type, good_for).await {
+            Ok(link) => Ok(link.as_ref().and_then(redirect::to)),
+            Err(error) => {
+                let error = telemetry::chain(&error);
+                tracing::warn!(error, "nobody can be redirected to the store");
+                Ok(None)
+            }
+        }
     }
 
     async fn open(&self, record: Arc<UploadRecord>, wanted: Wanted) -> Result<Body, Problem> {
@@ -92,10 +128,20 @@ impl Reads {
         };
         match wanted {
             Wanted::Nothing => Ok(Body::empty()),
-            Wanted::Bytes(_) => body::of(*found, &self.measures).await.map_err(|error| {
-                tracing::warn!(video.id = %record.id, %error, "cannot read a video");
-                Problem::unavailable("The store of the videos is not available. Try again soon.")
-            }),
+            Wanted::Bytes(_) => {
+                let source = Source {
+                    store: self.store.clone(),
+                    object: Object::video(record.id),
+                    tag: found.meta.e_tag.clone(),
+                };
+                let body = body::of(*found, source, &self.tasks, &self.measures).await;
+                body.map_err(|error| {
+                    tracing::warn!(video.id = %record.id, %error, "cannot read a video");
+                    Problem::unavailable(
+                        "The store of the videos is not available. Try again soon.",
+                    )
+                })
+            }
         }
     }
 

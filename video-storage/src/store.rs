@@ -1,7 +1,7 @@
 //! The blob store: where it is, how it is laid out, and the few operations that this service needs.
 //!
 //! Everything goes through `Arc<dyn ObjectStore>`. What one engine can and another cannot is
-//! decided in [`engine`], and nowhere else.
+//! decided in [`engine`], and nowhere else. What holds on all of them is `conformance.rs`.
 //!
 //! | object | holds |
 //! |---|---|
@@ -10,34 +10,54 @@
 //! | `intents/{id}.json` | that an upload was begun; gone when nothing is left to do for it |
 //! | `posters/{id}` | the picture |
 //! | `keys/{hash}.json` | which upload an `Idempotency-Key` stands for |
+//! | `parts/{id}.json` | on S3 and Google Cloud Storage: that bytes are being written in parts |
 //! | `store.json` | that this is our store, and that it is there |
 
+#[cfg(test)]
+mod conformance;
 mod engine;
 #[cfg(test)]
 mod faulty;
+mod links;
+mod parts;
+mod reach;
+mod settings;
 mod url;
 
+use std::future::Future;
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use object_store::path::Path;
 use object_store::{
-    GetOptions, GetResult, MultipartUpload, ObjectMeta, ObjectStore, ObjectStoreExt as _, PutMode,
-    PutOptions, PutPayload,
+    Attribute, GetOptions, GetResult, MultipartUpload, ObjectMeta, ObjectStore,
+    ObjectStoreExt as _, PutMode, PutMultipartOptions, PutOptions, PutPayload,
 };
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 pub use engine::OpenError;
-pub use url::{InvalidStoreUrl, StoreUrl};
+pub(crate) use links::Link;
+pub use settings::{
+    AzureSettings, Credential, Endpoint, GoogleSettings, InvalidEndpoint, S3Settings, StoreSettings,
+};
+pub use url::{Bucket, InvalidStoreUrl, StoreUrl};
 
 use engine::Engine;
 #[cfg(test)]
 pub(crate) use faulty::{Fault, FaultyStore};
+use reach::Reached;
+
+/// How long a small question may take, tries included: a client that asks for bytes has to hear
+/// within ten seconds that there are none now, and two such questions stand before its answer.
+const QUESTION_TIME: Duration = Duration::from_secs(4);
+/// How long a small write may take, tries included. Whoever waits for it waits for an upload.
+const WRITE_TIME: Duration = Duration::from_secs(15);
 
 /// Names of objects are made of ids and hashes only, never of what a user typed.
 #[derive(Clone, Debug)]
@@ -78,6 +98,16 @@ impl Object {
         Self::at(name.to_owned())
     }
 
+    /// The note of the upload in parts of an object.
+    fn parts(object: &Self) -> Self {
+        let name = object.path.filename().unwrap_or_default();
+        Self::at(format!("parts/{name}.json"))
+    }
+
+    fn is_video(&self) -> bool {
+        self.path.as_ref().starts_with("videos/")
+    }
+
     pub(crate) fn marker() -> Self {
         Self::at("store.json".to_owned())
     }
@@ -110,6 +140,17 @@ pub enum StoreError {
         object: String,
         /// What the store said.
         source: object_store::Error,
+    },
+    /// The store has not answered since the service began.
+    #[error("the store has not been reached yet")]
+    NotReached,
+    /// The store answers, but the container or bucket is not there.
+    #[error("there is no container or bucket for {url}; create it, or correct STORE_URL")]
+    NoBucket {
+        /// The store.
+        url: String,
+        /// What the store said.
+        source: Box<object_store::Error>,
     },
     /// The store answers, but it is not ours: a folder that is not mounted, an emptied bucket.
     #[error("the store has lost its marker; is it mounted?")]
@@ -160,45 +201,10 @@ pub(crate) enum Created {
 pub(crate) struct Store {
     objects: Arc<dyn ObjectStore>,
     engine: Engine,
-}
-
-#[derive(Serialize, Deserialize)]
-struct MarkerDocument {
-    schema: u32,
+    reached: Reached,
 }
 
 impl Store {
-    /// Opens the store and makes it ours.
-    pub(crate) async fn open(url: &StoreUrl) -> Result<Self, OpenError> {
-        let (objects, engine) = engine::open(url).await?;
-        let store = Self { objects, engine };
-        let marker = store
-            .create_json(&Object::marker(), &MarkerDocument { schema: 1 })
-            .await;
-        marker.map_err(OpenError::Mark)?;
-        Ok(store)
-    }
-
-    /// A store on any engine, for tests that need one that fails.
-    #[cfg(test)]
-    pub(crate) async fn on(objects: Arc<dyn ObjectStore>) -> Self {
-        let engine = Engine::Other;
-        let store = Self { objects, engine };
-        let marker = MarkerDocument { schema: 1 };
-        let _ = store.create_json(&Object::marker(), &marker).await;
-        store
-    }
-
-    /// Whether the store answers and is ours.
-    pub(crate) async fn check(&self) -> Result<(), StoreError> {
-        let marker = Object::marker();
-        match self.objects.head(&marker.path).await {
-            Ok(_) => Ok(()),
-            Err(object_store::Error::NotFound { .. }) => Err(StoreError::Missing),
-            Err(source) => Err(failed("find", &marker, source)),
-        }
-    }
-
     /// Lets another process have the store. Nothing is being written any more.
     pub(crate) fn release(&self) {
         self.engine.release();
@@ -209,24 +215,37 @@ impl Store {
         self.engine.available_bytes().await
     }
 
-    /// The size of the parts that an upload is cut into.
-    pub(crate) fn part_bytes(&self) -> usize {
-        self.engine.part_bytes()
+    /// The size of the parts that an upload of this many bytes at most is cut into.
+    pub(crate) fn part_bytes(&self, most_bytes: u64) -> usize {
+        self.engine.part_bytes(most_bytes)
     }
 
     /// Begins to write an object that appears all at once when it is complete.
     pub(crate) async fn begin(
         &self,
         object: &Object,
+        media_type: &'static str,
     ) -> Result<Box<dyn MultipartUpload>, StoreError> {
-        let begun = self.objects.put_multipart(&object.path).await;
+        let objects = self.objects()?;
+        let mut options = PutMultipartOptions::default();
+        if self.engine.has_media_types() {
+            // For readers that are sent to the store itself.
+            let attributes = [(Attribute::ContentType, media_type)];
+            options.attributes = attributes.into_iter().collect();
+        }
+        if let Some(multipart) = self.engine.multipart() {
+            let upload = multipart.begin(self, object, options).await?;
+            return Ok(Box::new(upload));
+        }
+        let begun = objects.put_multipart_opts(&object.path, options);
+        let begun = within(WRITE_TIME, begun).await;
         begun.map_err(|source| failed("begin", object, source))
     }
 
     /// Writes a small object, over any that is there.
     pub(crate) async fn put(&self, object: &Object, bytes: Bytes) -> Result<(), StoreError> {
         let payload = PutPayload::from_bytes(bytes);
-        let put = self.objects.put(&object.path, payload).await;
+        let put = within(WRITE_TIME, self.objects()?.put(&object.path, payload)).await;
         put.map(drop)
             .map_err(|source| failed("write", object, source))
     }
@@ -247,9 +266,19 @@ impl Store {
         object: &Object,
         document: &impl Serialize,
     ) -> Result<Created, StoreError> {
+        self.objects()?;
+        self.create_json_unreached(object, document).await
+    }
+
+    async fn create_json_unreached(
+        &self,
+        object: &Object,
+        document: &impl Serialize,
+    ) -> Result<Created, StoreError> {
         let payload = PutPayload::from_bytes(to_json(object, document)?);
         let options = PutOptions::from(PutMode::Create);
-        match self.objects.put_opts(&object.path, payload, options).await {
+        let created = self.objects.put_opts(&object.path, payload, options);
+        match within(WRITE_TIME, created).await {
             Ok(_) => Ok(Created::Yes),
             Err(object_store::Error::AlreadyExists { .. }) => Ok(Created::Existed),
             Err(source) => Err(failed("create", object, source)),
@@ -277,7 +306,7 @@ impl Store {
         match self.open_object(object, GetOptions::new()).await? {
             Opened::Found(found) => {
                 let meta = found.meta.clone();
-                let bytes = found.bytes().await;
+                let bytes = within(QUESTION_TIME, found.bytes()).await;
                 bytes
                     .map(|bytes| Some((bytes, meta)))
                     .map_err(|source| failed("read", object, source))
@@ -312,9 +341,11 @@ impl Store {
         object: &Object,
         options: GetOptions,
     ) -> Result<Opened, StoreError> {
-        match self.objects.get_opts(&object.path, options).await {
+        let found = self.objects()?.get_opts(&object.path, options);
+        match within(QUESTION_TIME, found).await {
             Ok(found) => Ok(Opened::Found(Box::new(found))),
-            Err(object_store::Error::Precondition { .. }) => Ok(Opened::Changed),
+            // Azure says so as well of an object that is not there.
+            Err(object_store::Error::Precondition { .. }) => self.changed_or_missing(object).await,
             Err(object_store::Error::NotFound { .. }) => {
                 // Everything is "not found" in a folder that is not mounted.
                 self.check().await?;
@@ -324,9 +355,30 @@ impl Store {
         }
     }
 
-    /// Removes an object; one that is not there is removed already.
+    async fn changed_or_missing(&self, object: &Object) -> Result<Opened, StoreError> {
+        match within(QUESTION_TIME, self.objects()?.head(&object.path)).await {
+            Ok(_) => Ok(Opened::Changed),
+            Err(object_store::Error::NotFound { .. }) => {
+                self.check().await?;
+                Ok(Opened::Missing)
+            }
+            Err(source) => Err(failed("read", object, source)),
+        }
+    }
+
+    /// Removes an object; one that is not there is removed already. Parts that were written of a
+    /// video go with it.
     pub(crate) async fn remove(&self, object: &Object) -> Result<(), StoreError> {
-        match self.objects.delete(&object.path).await {
+        if let Some(multipart) = self.engine.multipart()
+            && object.is_video()
+        {
+            multipart.abort_noted(self, object).await?;
+        }
+        self.remove_object(object).await
+    }
+
+    async fn remove_object(&self, object: &Object) -> Result<(), StoreError> {
+        match within(WRITE_TIME, self.objects()?.delete(&object.path)).await {
             Ok(()) => Ok(()),
             Err(object_store::Error::NotFound { .. }) => self.check().await,
             Err(source) => Err(failed("remove", object, source)),
@@ -358,12 +410,26 @@ impl Store {
 
     async fn list(&self, folder: &'static str) -> Result<Vec<ObjectMeta>, StoreError> {
         let object = Object::at(folder.to_owned());
-        let listed = self.objects.list(Some(&object.path)).boxed();
+        let listed = self.objects()?.list(Some(&object.path)).boxed();
         listed
             .try_collect()
             .await
             .map_err(|source| failed("list", &object, source))
     }
+}
+
+/// Bounds a call. One that is given up may still have its effect.
+async fn within<T>(
+    time: Duration,
+    call: impl Future<Output = object_store::Result<T>>,
+) -> object_store::Result<T> {
+    let ended = tokio::time::timeout(time, call).await;
+    ended.unwrap_or_else(|_| {
+        Err(object_store::Error::Generic {
+            store: "blob store",
+            source: Box::new(io::Error::from(io::ErrorKind::TimedOut)),
+        })
+    })
 }
 
 /// When an object was written, to the millisecond.

@@ -27,7 +27,7 @@ use self::video::{Course, move_video};
 use crate::record::{KeyDocument, now};
 use crate::records::Records;
 use crate::removal::remove_video;
-use crate::store::{Object, OpenError, Store, StoreError, StoreUrl};
+use crate::store::{Object, OpenError, Store, StoreError, StoreSettings, StoreUrl};
 
 /// Why a store could not be moved.
 #[derive(Debug, thiserror::Error)]
@@ -105,14 +105,14 @@ pub struct Target {
 
 impl Target {
     /// Opens a store to be filled, and makes it where it is missing.
-    pub async fn open(url: &StoreUrl) -> Result<Self, TransferError> {
-        let opened = Store::open(url).await;
+    pub async fn open(url: &StoreUrl, settings: &StoreSettings) -> Result<Self, TransferError> {
+        let opened = Store::open(url, settings).await;
         let store = opened.map_err(|source| TransferError::Open {
             url: url.clone(),
             source,
         })?;
         Ok(Self {
-            blobs: Blobs::open(url).await?,
+            blobs: Blobs::open(url, settings).await?,
             records: Records::new(store.clone()),
             store,
         })

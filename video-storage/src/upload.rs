@@ -130,6 +130,7 @@ impl Uploads {
             title: request.title,
             key: request.key,
             container,
+            most_bytes: declared.unwrap_or(self.max_bytes),
             store: self.store.clone(),
             records: self.records.clone(),
             completion: Arc::clone(&self.completion),

@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::header::{self, HeaderMap, HeaderName};
+use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use axum::http::{Method, Request, StatusCode};
 use axum::response::Response;
 use bytes::Bytes;
@@ -37,7 +37,7 @@ const PASSED_REQUEST_HEADERS: [HeaderName; 6] = [
 ];
 
 /// What of an answer is the client's. Everything else is between the two services.
-const PASSED_HEADERS: [HeaderName; 9] = [
+const PASSED_HEADERS: [HeaderName; 10] = [
     header::ACCEPT_RANGES,
     header::CACHE_CONTROL,
     header::CONTENT_DISPOSITION,
@@ -46,8 +46,13 @@ const PASSED_HEADERS: [HeaderName; 9] = [
     header::CONTENT_TYPE,
     header::ETAG,
     header::LAST_MODIFIED,
+    header::LOCATION,
     header::RETRY_AFTER,
 ];
+
+/// By this, with the value `allowed`, the store is told that it may answer with a redirect to where
+/// the bytes lie.
+const REDIRECT: HeaderName = HeaderName::from_static("x-redirect");
 
 /// How long the store may take until its answer begins.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
@@ -97,12 +102,14 @@ impl Relay {
         Self { storage, meters }
     }
 
-    /// Asks the store for the bytes, with what the client said about ranges and preconditions.
+    /// Asks the store for the bytes, with what the client said about ranges and preconditions. A
+    /// client that may be redirected goes to the bytes itself, and nobody here sees what it gets.
     pub(crate) async fn open(
         &self,
         video: Uuid,
         method: Method,
         headers: &HeaderMap,
+        may_redirect: bool,
     ) -> Result<StoredBytes, RelayError> {
         let head_only = method == Method::HEAD;
         let mut request = Request::new(Body::empty());
@@ -111,6 +118,10 @@ impl Relay {
             .parse()
             .expect("an id makes a valid path");
         pass(headers, request.headers_mut(), &PASSED_REQUEST_HEADERS);
+        if may_redirect {
+            let allowed = HeaderValue::from_static("allowed");
+            request.headers_mut().insert(REDIRECT, allowed);
+        }
         let response = self
             .storage
             .forward(request, Some(HEAD_TIMEOUT))
@@ -125,7 +136,7 @@ impl Relay {
                     RelayError::Failed(Box::new(error))
                 }
             })?;
-        judge(response, head_only)
+        judge(response, head_only, may_redirect)
     }
 
     /// The answer to the client. `stream` is told of everything that is sent.
@@ -168,7 +179,11 @@ impl StoredBytes {
 }
 
 /// Decides whether an answer of the store is one for the client.
-fn judge(response: hyper::Response<Incoming>, head_only: bool) -> Result<StoredBytes, RelayError> {
+fn judge(
+    response: hyper::Response<Incoming>,
+    head_only: bool,
+    may_redirect: bool,
+) -> Result<StoredBytes, RelayError> {
     let (parts, body) = response.into_parts();
     let status = parts.status;
     let length = content_length(&parts.headers);
@@ -182,6 +197,8 @@ fn judge(response: hyper::Response<Incoming>, head_only: bool) -> Result<StoredB
         | StatusCode::NOT_MODIFIED
         | StatusCode::PRECONDITION_FAILED
         | StatusCode::RANGE_NOT_SATISFIABLE => {}
+        StatusCode::TEMPORARY_REDIRECT
+            if may_redirect && parts.headers.contains_key(header::LOCATION) => {}
         StatusCode::NOT_FOUND => return Err(RelayError::Missing),
         StatusCode::SERVICE_UNAVAILABLE | StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT => {
             return Err(RelayError::Unavailable {

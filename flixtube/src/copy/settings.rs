@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use history::config::ViewLogUrl;
 use metadata::config::CatalogUrl;
-use video_storage::StoreUrl;
+use video_storage::{StoreSettings, StoreUrl};
 
 /// Copies everything from one set of engines to another.
 ///
@@ -40,8 +40,17 @@ pub struct Settings {
     pub from_view_log_url: Option<ViewLogUrl>,
 
     /// The videos to copy from, if they are not in the data folder: a store's URL
-    #[arg(long, env = "COPY_FROM_STORE_URL", value_name = "URL")]
+    #[arg(
+        long,
+        env = "COPY_FROM_STORE_URL",
+        value_name = "URL",
+        value_parser = StoreUrl::quiet_parser()
+    )]
     pub from_store_url: Option<StoreUrl>,
+
+    /// How stores in a cloud are reached, on both sides.
+    #[command(flatten)]
+    pub stores: StoreSettings,
 
     /// The folder with viewer.key, session.key and client-hash.key to copy, if it is not secrets in
     /// the data folder
@@ -71,7 +80,12 @@ pub struct Settings {
     pub to_view_log_url: Option<ViewLogUrl>,
 
     /// The store to copy the videos into, if it is not in the data folder
-    #[arg(long, env = "COPY_TO_STORE_URL", value_name = "URL")]
+    #[arg(
+        long,
+        env = "COPY_TO_STORE_URL",
+        value_name = "URL",
+        value_parser = StoreUrl::quiet_parser()
+    )]
     pub to_store_url: Option<StoreUrl>,
 
     /// The folder to copy the keys into, if it is not secrets in the data folder
@@ -136,6 +150,7 @@ pub enum SettingsError {
 #[derive(Clone, Debug)]
 pub(super) struct Store {
     pub(super) url: StoreUrl,
+    pub(super) settings: StoreSettings,
 }
 
 /// What is to be done; a part that is `None` is left out.
@@ -178,12 +193,16 @@ impl Settings {
             (self.from_view_log_url.clone()).or_else(|| from("history.db").map(ViewLogUrl::Sqlite)),
             (self.to_view_log_url.clone()).or_else(|| to("history.db").map(ViewLogUrl::Sqlite)),
         )?;
+        let store = |url| Store {
+            url,
+            settings: self.stores.clone(),
+        };
         Ok(Plan {
             from_data: self.from.clone(),
             to_data: self.to.clone(),
             keys,
             catalogue,
-            videos: videos.map(|(from, to)| (Store { url: from }, Store { url: to })),
+            videos: videos.map(|(from, to)| (store(from), store(to))),
             history,
             verify_only: self.verify_only,
         })

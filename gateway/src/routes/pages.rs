@@ -55,7 +55,8 @@ pub(super) async fn other(
 fn html(status: StatusCode, edge: &Edge, visitor: Visitor, headers: &HeaderMap) -> Response {
     let viewer = edge.viewers.read(headers).unwrap_or_else(Viewer::random);
     let cookie = edge.viewers.write(viewer, visitor.over_tls);
-    (status, [(SET_COOKIE, cookie)], pages::index()).into_response()
+    let page = pages::index(edge.page_policy.clone());
+    (status, [(SET_COOKIE, cookie)], page).into_response()
 }
 
 fn is_api(path: &str) -> bool {

@@ -124,6 +124,30 @@ async fn a_forged_session_is_the_clients_fault() {
 }
 
 #[tokio::test]
+async fn a_redirect_to_the_blob_store_is_passed_on_and_no_other_address() {
+    for (status, expected) in [
+        (StatusCode::TEMPORARY_REDIRECT, Some("http://store/x?sig=y")),
+        (StatusCode::OK, None),
+    ] {
+        let world = World::with(|setup| {
+            let answer = get(async move || {
+                let headers = [
+                    ("location", "http://store/x?sig=y"),
+                    ("cache-control", "private, no-store"),
+                ];
+                (status, headers)
+            });
+            setup.video_streaming = Some(Router::new().route("/videos/{id}/stream", answer));
+        })
+        .await;
+        let answer = world.client.get(&stream_path()).await.expect(status);
+        assert_eq!(answer.header("location"), expected);
+        assert_eq!(answer.header("cache-control"), Some("private, no-store"));
+        assert!(answer.body.is_empty());
+    }
+}
+
+#[tokio::test]
 async fn a_video_without_a_poster_has_none_to_show() {
     let mut record = stand_ins::record();
     record["poster"] = serde_json::Value::Null;

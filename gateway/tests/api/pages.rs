@@ -62,6 +62,20 @@ async fn the_page_may_load_nothing_from_elsewhere_and_be_framed_by_nobody() {
 }
 
 #[tokio::test]
+async fn videos_may_come_from_the_blob_store_if_it_serves_them_itself_and_nothing_else_may() {
+    let world = World::with(|setup| {
+        let origin = "https://account.blob.core.windows.net".parse().unwrap();
+        setup.config.public.media_origin = Some(origin);
+    })
+    .await;
+    let page = world.client.get("/").await;
+    let policy = page.header("content-security-policy").unwrap();
+    let media = "media-src 'self' blob: https://account.blob.core.windows.net";
+    let named = policy.split("; ").filter(|one| one.contains("https:"));
+    assert_eq!(named.collect::<Vec<_>>(), [media]);
+}
+
+#[tokio::test]
 async fn an_unknown_address_is_a_404_page_for_a_browser_and_a_problem_for_a_program() {
     let world = World::start().await;
     let page = world.client.get("/nowhere").header("accept", BROWSER).await;

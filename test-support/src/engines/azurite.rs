@@ -63,7 +63,6 @@ fn server(endpoint: String, own: Option<OwnServer>) -> BlobServer {
             ("AZURE_STORAGE_ENDPOINT", format!("{endpoint}/{ACCOUNT}")),
             ("AZURE_STORAGE_ACCOUNT_NAME", ACCOUNT.to_owned()),
             ("AZURE_STORAGE_ACCOUNT_KEY", KEY.to_owned()),
-            ("AZURE_ALLOW_HTTP", "true".to_owned()),
         ],
         endpoint,
         own,

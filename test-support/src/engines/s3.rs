@@ -60,8 +60,7 @@ fn parse(url: &str) -> Option<(&str, &str, String, &str)> {
 
 fn variables(endpoint: &str, key: &str, secret: &str) -> Vec<(&'static str, String)> {
     vec![
-        ("AWS_ENDPOINT", endpoint.to_owned()),
-        ("AWS_ALLOW_HTTP", endpoint.starts_with("http:").to_string()),
+        ("AWS_ENDPOINT_URL", endpoint.to_owned()),
         ("AWS_REGION", "us-east-1".to_owned()),
         ("AWS_ACCESS_KEY_ID", key.to_owned()),
         ("AWS_SECRET_ACCESS_KEY", secret.to_owned()),

@@ -7,11 +7,13 @@ use std::task::{Context, Poll, ready};
 use axum::body::Body;
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
-use futures_util::{Stream, StreamExt as _, TryStreamExt as _};
+use futures_util::{Stream, StreamExt as _};
 use object_store::{GetResult, GetResultPayload};
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 use tokio_util::io::ReaderStream;
+use tokio_util::task::TaskTracker;
 
+use super::read_ahead::{ReadAhead, Source};
 use crate::measures::Measures;
 
 /// What is read from a file at once. A read is handed to another thread, which costs as much as
@@ -19,7 +21,12 @@ use crate::measures::Measures;
 const FILE_READ_BYTES: usize = 128 * 1024;
 
 /// A stream of exactly the bytes that the store was asked for.
-pub(super) async fn of(found: GetResult, measures: &Measures) -> io::Result<Body> {
+pub(super) async fn of(
+    found: GetResult,
+    source: Source,
+    tasks: &TaskTracker,
+    measures: &Measures,
+) -> io::Result<Body> {
     let range = found.range;
     let length = range.end - range.start;
     let bytes: BoxStream<'static, io::Result<Bytes>> = match found.payload {
@@ -28,7 +35,7 @@ pub(super) async fn of(found: GetResult, measures: &Measures) -> io::Result<Body
             file.seek(SeekFrom::Start(range.start)).await?;
             ReaderStream::with_capacity(file.take(length), FILE_READ_BYTES).boxed()
         }
-        GetResultPayload::Stream(stream) => stream.map_err(io::Error::other).boxed(),
+        GetResultPayload::Stream(pieces) => ReadAhead::begin(source, range, pieces, tasks).boxed(),
     };
     measures.open_reads.inc();
     Ok(Body::from_stream(ExactBody {
@@ -82,7 +89,7 @@ impl Drop for ExactBody {
 
 #[cfg(test)]
 mod tests {
-    use futures_util::stream;
+    use futures_util::{TryStreamExt as _, stream};
     use service_kit::context::ServiceContext;
 
     use super::*;

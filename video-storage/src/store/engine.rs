@@ -1,19 +1,30 @@
 //! What differs between the engines, all of it.
 
-use std::fs::{File, TryLockError};
+mod azurite;
+mod cloud;
+mod folder;
+
+use std::fs::File;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
 
 use object_store::ObjectStore;
-use object_store::local::LocalFileSystem;
 
+use super::links::Links;
+use super::parts::Multipart;
+use super::settings::StoreSettings;
 use super::{StoreError, StoreUrl};
 
-const LOCK_FILE: &str = "store.lock";
-
+const MIB: u64 = 1024 * 1024;
 /// Writing to a disk gains nothing from larger parts, and uploads hold three each in memory.
-const FILE_PART_BYTES: usize = 1024 * 1024;
+const FILE_PART_BYTES: u64 = MIB;
+/// S3 and Google Cloud Storage take no smaller part but the last
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>).
+const CLOUD_PART_BYTES: u64 = 5 * MIB;
+/// The most parts of an object on S3 and Google Cloud Storage. Azure takes 50,000 blocks, but one
+/// rule is simpler than two.
+const MOST_PARTS: u64 = 10_000;
 
 /// Why a store could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -35,123 +46,156 @@ pub enum OpenError {
         /// The folder.
         folder: PathBuf,
     },
+    /// A setting is missing or contradicts another.
+    #[error("{0}")]
+    Settings(&'static str),
     /// The engine refused its settings.
-    #[error("the store cannot be opened")]
+    #[error("the store cannot be opened with these settings")]
     Engine(#[source] object_store::Error),
     /// The marker could not be written.
     #[error("the store cannot be written to")]
-    Mark(#[source] StoreError),
+    Mark(#[source] Box<StoreError>),
+}
+
+/// An engine that was built, and what it can besides holding objects.
+#[derive(Debug)]
+pub(super) struct Built {
+    pub(super) objects: Arc<dyn ObjectStore>,
+    pub(super) engine: Engine,
 }
 
 #[derive(Clone, Debug)]
 pub(super) enum Engine {
     File {
-        folder: Arc<Path>,
+        folder: Arc<FilePath>,
         /// Held until the service has stopped writing; the system drops it with the process.
         lock: Arc<File>,
     },
+    Cloud(Arc<Cloud>),
     #[cfg(test)]
     Other,
 }
 
-pub(super) async fn open(url: &StoreUrl) -> Result<(Arc<dyn ObjectStore>, Engine), OpenError> {
+/// What the port `ObjectStore` does not have, of a store in a cloud.
+#[derive(Debug)]
+pub(super) struct Cloud {
+    /// `None` where the parts of a broken upload expire by themselves.
+    multipart: Option<Multipart>,
+    links: Links,
+    /// Makes the container of an emulator.
+    emulator: Option<azurite::Container>,
+}
+
+/// Builds the engine. Only a folder is touched by this: a cloud store need not be there yet.
+pub(super) async fn build(url: &StoreUrl, settings: &StoreSettings) -> Result<Built, OpenError> {
     match url {
+        StoreUrl::File(_) if settings.redirect_seconds > 0 => Err(OpenError::Settings(
+            "STORE_REDIRECT_SECONDS is for stores in a cloud: nobody can be redirected to a folder; \
+             leave it away, or set it to 0",
+        )),
         StoreUrl::File(folder) => {
             let folder = folder.clone();
-            let opened = tokio::task::spawn_blocking(move || open_folder(&folder)).await;
+            let opened = tokio::task::spawn_blocking(move || folder::take(&folder)).await;
             // The blocking task is not cancelled, so it can only have panicked.
             opened.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
         }
+        StoreUrl::Azure(container) => cloud::azure(container, &settings.azure),
+        StoreUrl::S3(bucket) => cloud::s3(bucket, &settings.s3),
+        StoreUrl::Gcs(bucket) => cloud::gcs(bucket, &settings.google),
     }
 }
 
-fn open_folder(folder: &Path) -> Result<(Arc<dyn ObjectStore>, Engine), OpenError> {
-    let unusable = |source| OpenError::Folder {
-        folder: folder.to_owned(),
-        source,
-    };
-    std::fs::create_dir_all(folder).map_err(unusable)?;
-    let lock = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(folder.join(LOCK_FILE))
-        .map_err(unusable)?;
-    match lock.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            return Err(OpenError::InUse {
-                folder: folder.to_owned(),
-            });
-        }
-        Err(TryLockError::Error(source)) => return Err(unusable(source)),
+impl StoreUrl {
+    /// The objects at this URL, for programs that copy a store: without the lock of a folder, so
+    /// that it may be read beside a running service, and without making the store ours. A folder
+    /// is made if it is not there; a cloud store is not touched.
+    pub fn open_objects(
+        &self,
+        settings: &StoreSettings,
+    ) -> Result<Arc<dyn ObjectStore>, OpenError> {
+        let built = match self {
+            Self::File(folder) => return folder::objects(folder),
+            Self::Azure(container) => cloud::azure(container, &settings.azure),
+            Self::S3(bucket) => cloud::s3(bucket, &settings.s3),
+            Self::Gcs(bucket) => cloud::gcs(bucket, &settings.google),
+        };
+        built.map(|built| built.objects)
     }
-    remove_staged(folder).map_err(unusable)?;
-    let objects = LocalFileSystem::new_with_prefix(folder)
-        .map_err(OpenError::Engine)?
-        // A 201 promises that the video survives a power cut.
-        .with_fsync(true);
-    let engine = Engine::File {
-        folder: folder.into(),
-        lock: Arc::new(lock),
-    };
-    Ok((Arc::new(objects), engine))
-}
-
-/// Removes what writes of a process that was killed have left: the engine writes to `NAME#N` and
-/// renames. The lock is held, so nobody is writing now.
-fn remove_staged(folder: &Path) -> io::Result<()> {
-    for entry in std::fs::read_dir(folder)? {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            remove_staged(&entry.path())?;
-        } else if entry.file_name().to_str().is_some_and(is_staged) {
-            std::fs::remove_file(entry.path())?;
-        }
-    }
-    Ok(())
-}
-
-fn is_staged(name: &str) -> bool {
-    name.rsplit_once('#').is_some_and(|(_, number)| {
-        !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
-    })
 }
 
 impl Engine {
+    /// Lets another process have the store.
     pub(super) fn release(&self) {
-        match self {
-            Self::File { folder, lock } => {
-                if let Err(error) = lock.unlock() {
-                    let folder = folder.display();
-                    tracing::warn!(%folder, %error, "the lock of the store is held until the end");
-                }
-            }
-            #[cfg(test)]
-            Self::Other => {}
+        if let Self::File { folder, lock } = self
+            && let Err(error) = lock.unlock()
+        {
+            let folder = folder.display();
+            tracing::warn!(%folder, %error, "the lock of the store is held until the end");
         }
     }
 
-    pub(super) fn part_bytes(&self) -> usize {
-        match self {
+    /// The size of the parts of an object that will have this many bytes at most.
+    pub(super) fn part_bytes(&self, most_bytes: u64) -> usize {
+        let bytes = match self {
             Self::File { .. } => FILE_PART_BYTES,
+            Self::Cloud(_) => cloud_part_bytes(most_bytes),
             #[cfg(test)]
             Self::Other => FILE_PART_BYTES,
-        }
+        };
+        usize::try_from(bytes).unwrap_or(usize::MAX)
     }
 
+    /// How much room is left, where the engine can tell.
     pub(super) async fn available_bytes(&self) -> Option<u64> {
+        let Self::File { folder, .. } = self else {
+            return None;
+        };
+        let folder = Arc::clone(folder);
+        let asked = tokio::task::spawn_blocking(move || rustix::fs::statvfs(&*folder));
+        let found = asked.await.ok()?.ok()?;
+        Some(found.f_bavail.saturating_mul(found.f_frsize))
+    }
+
+    /// The calls for uploads whose parts stay until they are aborted.
+    pub(super) fn multipart(&self) -> Option<&Multipart> {
         match self {
-            Self::File { folder, .. } => {
-                let folder = Arc::clone(folder);
-                let asked = tokio::task::spawn_blocking(move || rustix::fs::statvfs(&*folder));
-                let found = asked.await.ok()?.ok()?;
-                Some(found.f_bavail.saturating_mul(found.f_frsize))
-            }
+            Self::Cloud(cloud) => cloud.multipart.as_ref(),
+            Self::File { .. } => None,
             #[cfg(test)]
             Self::Other => None,
         }
     }
+
+    pub(super) fn links(&self) -> Option<&Links> {
+        match self {
+            Self::Cloud(cloud) => Some(&cloud.links),
+            Self::File { .. } => None,
+            #[cfg(test)]
+            Self::Other => None,
+        }
+    }
+
+    /// Whether objects keep a media type beside their bytes.
+    pub(super) fn has_media_types(&self) -> bool {
+        matches!(self, Self::Cloud(_))
+    }
+
+    /// The container that the service has to make itself.
+    pub(super) fn emulator(&self) -> Option<&azurite::Container> {
+        match self {
+            Self::Cloud(cloud) => cloud.emulator.as_ref(),
+            Self::File { .. } => None,
+            #[cfg(test)]
+            Self::Other => None,
+        }
+    }
+}
+
+/// As small as the store allows, because uploads hold three parts each in memory, and as large as
+/// it takes to stay within the number of parts.
+fn cloud_part_bytes(most_bytes: u64) -> u64 {
+    let whole_mib = most_bytes.div_ceil(MOST_PARTS).div_ceil(MIB) * MIB;
+    whole_mib.max(CLOUD_PART_BYTES)
 }
 
 #[cfg(test)]
@@ -159,37 +203,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_engines_own_names_are_staged_ones() {
-        for (name, expected) in [
-            ("0199-aa#1", true),
-            ("0199-aa.json#12", true),
-            ("0199-aa", false),
-            ("0199-aa#", false),
-            ("0199#aa", false),
+    fn parts_are_small_and_never_too_many() {
+        const GIB: u64 = 1024 * MIB;
+        for (most, part) in [
+            (0, 5 * MIB),
+            (16 * GIB, 5 * MIB),
+            (MOST_PARTS * 5 * MIB, 5 * MIB),
+            (MOST_PARTS * 5 * MIB + 1, 6 * MIB),
+            (1024 * GIB, 105 * MIB),
         ] {
-            assert_eq!(is_staged(name), expected, "{name}");
+            assert_eq!(cloud_part_bytes(most), part, "{most}");
+            assert!(most.div_ceil(part) <= MOST_PARTS, "{most}");
         }
-    }
-
-    #[test]
-    fn a_folder_serves_one_process_at_a_time() {
-        let folder = tempfile::tempdir().unwrap();
-        let held = open_folder(folder.path()).unwrap();
-        let refused = open_folder(folder.path()).unwrap_err().to_string();
-        assert!(refused.contains("another video-storage is using the folder"));
-        drop(held);
-        open_folder(folder.path()).unwrap();
-    }
-
-    #[test]
-    fn what_a_killed_process_was_writing_is_removed() {
-        let folder = tempfile::tempdir().unwrap();
-        let videos = folder.path().join("videos");
-        std::fs::create_dir(&videos).unwrap();
-        std::fs::write(videos.join("a"), "whole").unwrap();
-        std::fs::write(videos.join("b#1"), "half").unwrap();
-        open_folder(folder.path()).unwrap();
-        assert!(videos.join("a").exists());
-        assert!(!videos.join("b#1").exists());
     }
 }

@@ -26,8 +26,12 @@ pub(crate) enum Fault {
     Completion,
     /// Writing objects whose name begins so.
     Write(&'static str),
+    /// Reading.
+    Read,
     /// Reading, after half of the bytes.
     HalfRead,
+    /// Reading begins, and then nothing comes.
+    SilentRead,
 }
 
 /// The store. Clones share the objects and the fault.
@@ -97,15 +101,23 @@ impl ObjectStore for FaultyStore {
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
         let mut found = self.objects.get_opts(location, options).await?;
-        if self.fault() == Fault::HalfRead && location.as_ref().starts_with("videos/") {
-            let GetResultPayload::Stream(bytes) = found.payload else {
-                panic!("memory is read as a stream");
-            };
-            let half = usize::try_from(found.range.end - found.range.start).unwrap() / 2;
-            let bytes = bytes.map_ok(move |bytes| bytes.slice(..half));
-            let end = stream::once(async { Err(broken(io::ErrorKind::ConnectionReset)) });
-            found.payload = GetResultPayload::Stream(bytes.chain(end).boxed());
+        if !location.as_ref().starts_with("videos/") {
+            return Ok(found);
         }
+        let GetResultPayload::Stream(bytes) = found.payload else {
+            panic!("memory is read as a stream");
+        };
+        found.payload = GetResultPayload::Stream(match self.fault() {
+            Fault::Read => return Err(broken(io::ErrorKind::ConnectionReset)),
+            Fault::HalfRead => {
+                let half = usize::try_from(found.range.end - found.range.start).unwrap() / 2;
+                let bytes = bytes.map_ok(move |bytes| bytes.slice(..half));
+                let end = stream::once(async { Err(broken(io::ErrorKind::ConnectionReset)) });
+                bytes.chain(end).boxed()
+            }
+            Fault::SilentRead => stream::pending().boxed(),
+            _ => bytes,
+        });
         Ok(found)
     }
 

@@ -1,10 +1,12 @@
+mod engines;
+mod outages;
+
 use super::*;
 
-async fn opened() -> (tempfile::TempDir, Store) {
+pub(crate) async fn opened() -> (tempfile::TempDir, Store) {
     let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(&StoreUrl::File(folder.path().join("store")))
-        .await
-        .unwrap();
+    let url = StoreUrl::File(folder.path().join("store"));
+    let store = Store::open(&url, &StoreSettings::default()).await.unwrap();
     (folder, store)
 }
 

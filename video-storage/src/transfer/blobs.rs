@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::TransferError;
 use crate::record::{RecordDocument, RecordError, UploadRecord};
-use crate::store::{Object, StoreUrl, failed};
+use crate::store::{Object, StoreSettings, StoreUrl, failed};
 
 /// What is in a store.
 #[derive(Clone, Debug)]
@@ -38,12 +38,18 @@ pub(super) enum Found {
 
 impl Blobs {
     /// Opens a store to be read. There must be one.
-    pub async fn open(url: &StoreUrl) -> Result<Self, TransferError> {
-        let StoreUrl::File(folder) = url;
-        let opened = object_store::local::LocalFileSystem::new_with_prefix(folder);
-        let objects = opened.map_err(|_| TransferError::NoStore { url: url.clone() })?;
+    pub async fn open(url: &StoreUrl, settings: &StoreSettings) -> Result<Self, TransferError> {
+        if let StoreUrl::File(folder) = url
+            && !folder.is_dir()
+        {
+            return Err(TransferError::NoStore { url: url.clone() });
+        }
+        let opened = url.open_objects(settings);
         let blobs = Self {
-            objects: Arc::new(objects),
+            objects: opened.map_err(|source| TransferError::Open {
+                url: url.clone(),
+                source,
+            })?,
             url: url.clone(),
         };
         match blobs.head(&Object::marker()).await? {

@@ -35,7 +35,9 @@ impl Filled {
     }
 
     async fn blobs(&self) -> Blobs {
-        Blobs::open(&self.url()).await.unwrap()
+        Blobs::open(&self.url(), &StoreSettings::default())
+            .await
+            .unwrap()
     }
 
     /// A complete upload of these bytes.
@@ -72,11 +74,13 @@ fn url(folder: &TempDir) -> StoreUrl {
 }
 
 async fn open_store(url: &StoreUrl) -> Store {
-    Store::open(url).await.unwrap()
+    Store::open(url, &StoreSettings::default()).await.unwrap()
 }
 
 async fn target(folder: &TempDir) -> Target {
-    Target::open(&url(folder)).await.unwrap()
+    Target::open(&url(folder), &StoreSettings::default())
+        .await
+        .unwrap()
 }
 
 async fn take(source: &Filled, target: &Target, id: Uuid) -> (Moved, u64) {
@@ -258,12 +262,18 @@ async fn it_stops_when_it_is_told_to_and_refuses_what_is_no_store_or_in_use() {
     assert!(matches!(moved, Err(TransferError::Stopped)), "{moved:?}");
     assert_eq!(held.blobs().survey().await.unwrap(), Survey::default());
 
-    let refused = Target::open(&url(&folder)).await.unwrap_err();
+    let refused = Target::open(&url(&folder), &StoreSettings::default())
+        .await
+        .unwrap_err();
     assert!(matches!(refused, TransferError::Open { .. }), "{refused:?}");
     held.release();
     target(&folder).await;
     let nothing = tempfile::tempdir().unwrap();
-    let refused = Blobs::open(&StoreUrl::File(nothing.path().to_owned())).await;
+    let refused = Blobs::open(
+        &StoreUrl::File(nothing.path().to_owned()),
+        &StoreSettings::default(),
+    )
+    .await;
     assert!(matches!(refused, Err(TransferError::NoStore { .. })));
 }
 

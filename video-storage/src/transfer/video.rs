@@ -122,7 +122,9 @@ async fn write(course: &Course<'_>, record: &UploadRecord) -> Result<Written, Tr
         let (has, had) = (found.meta.size, record.size_bytes);
         return Ok(Written::Not(format!("it has {has} bytes instead of {had}")));
     }
-    let mut writer = PartWriter::begin(&course.target.store, object.clone()).await?;
+    let media_type = record.container.content_type();
+    let (store, size) = (&course.target.store, record.size_bytes);
+    let mut writer = PartWriter::begin(store, object.clone(), media_type, size).await?;
     let mut bytes = found.into_stream();
     let mut hash = Sha256::new();
     let outcome = loop {

@@ -53,6 +53,8 @@ pub(super) struct Commit {
     pub(super) title: String,
     pub(super) key: Option<KeyHash>,
     pub(super) container: Container,
+    /// The length that was declared, or else the most that is taken.
+    pub(super) most_bytes: u64,
     pub(super) store: Store,
     pub(super) records: Records,
     pub(super) completion: Arc<Completion>,
@@ -117,7 +119,10 @@ impl Commit {
     }
 
     async fn write(&self, pieces: &mut mpsc::Receiver<Piece>) -> Result<Written, CommitError> {
-        let mut writer = PartWriter::begin(&self.store, Object::video(self.id)).await?;
+        let object = Object::video(self.id);
+        let media_type = self.container.content_type();
+        let writer = PartWriter::begin(&self.store, object, media_type, self.most_bytes);
+        let mut writer = writer.await?;
         let mut hash = Sha256::new();
         let mut probe = Probe::new(self.container);
         let mut size_bytes = 0;

@@ -20,12 +20,18 @@ pub(crate) struct PartWriter {
 }
 
 impl PartWriter {
-    pub(crate) async fn begin(store: &Store, object: Object) -> Result<Self, StoreError> {
+    /// Begins an object that will have this many bytes at most.
+    pub(crate) async fn begin(
+        store: &Store,
+        object: Object,
+        media_type: &'static str,
+        most_bytes: u64,
+    ) -> Result<Self, StoreError> {
         Ok(Self {
-            upload: store.begin(&object).await?,
+            upload: store.begin(&object, media_type).await?,
             object,
             part: BytesMut::new(),
-            part_bytes: store.part_bytes(),
+            part_bytes: store.part_bytes(most_bytes),
             in_flight: JoinSet::new(),
         })
     }
@@ -36,6 +42,10 @@ impl PartWriter {
         while !bytes.is_empty() {
             let room = self.part_bytes - self.part.len();
             let (now, later) = bytes.split_at(bytes.len().min(room));
+            if self.part.is_empty() {
+                // At once: growing by doubling could take twice the room.
+                self.part.reserve(self.part_bytes);
+            }
             self.part.extend_from_slice(now);
             bytes = later;
             if self.part.len() == self.part_bytes {
@@ -65,8 +75,8 @@ impl PartWriter {
         }
     }
 
-    /// Takes away what was written. Whatever cannot be taken away now is never visible, and the
-    /// store sweeps it by itself.
+    /// Takes away what was written. Whatever cannot be taken away now is never visible; it goes
+    /// when the video is removed, or the store sweeps it by itself.
     pub(crate) async fn abort(mut self) {
         self.in_flight.shutdown().await;
         if let Err(error) = self.upload.abort().await {

@@ -11,7 +11,7 @@ use crate::world::{PATIENCE, TOKEN, World, id_of, sha256};
 
 const LENGTH: usize = 300_007;
 
-struct Video {
+pub(crate) struct Video {
     world: World,
     path: String,
     bytes: Vec<u8>,
@@ -21,7 +21,10 @@ struct Video {
 
 impl Video {
     async fn new() -> Self {
-        let world = World::new().await;
+        Self::of(World::new().await).await
+    }
+
+    pub(crate) async fn of(world: World) -> Self {
         let bytes = mp4_of(LENGTH);
         let video = world.uploaded(bytes.clone()).await;
         let uploaded: jiff::Timestamp = video["uploaded_at"].as_str().unwrap().parse().unwrap();
@@ -50,10 +53,13 @@ impl Video {
     }
 }
 
-#[expect(clippy::too_many_lines, reason = "a table with a line for each case")]
 #[tokio::test]
 async fn every_case_of_the_table_has_its_status_headers_and_bytes() {
-    let video = Video::new().await;
+    answers_by_the_table(&Video::new().await).await;
+}
+
+#[expect(clippy::too_many_lines, reason = "a table with a line for each case")]
+pub(crate) async fn answers_by_the_table(video: &Video) {
     let tag = video.tag.as_str();
     let weak = format!("W/{tag}");
     let list = format!("\"x\", {tag}");
@@ -257,13 +263,18 @@ async fn an_id_that_names_nothing_is_not_found_whatever_its_form() {
 fn random_ranges_are_the_bytes_of_the_file() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let video = runtime.block_on(Video::new());
+    answers_random_ranges(&runtime, &video, 300);
+    runtime.block_on(async { drop(video) });
+}
+
+pub(crate) fn answers_random_ranges(runtime: &tokio::runtime::Runtime, video: &Video, cases: u32) {
     let length = LENGTH as u64;
     let ranges = (
         0..length + 1_000,
         prop_oneof![0..20_u64, 0..length + 1_000],
         0..3_u8,
     );
-    let mut runner = TestRunner::new(Cases::with_cases(300));
+    let mut runner = TestRunner::new(Cases::with_cases(cases));
     let outcome = runner.run(&ranges, |(first, more, form)| {
         let last = first + more;
         let (range, expected) = match form {
@@ -289,10 +300,9 @@ fn random_ranges_are_the_bytes_of_the_file() {
         Ok(())
     });
     outcome.unwrap();
-    runtime.block_on(async { drop(video) });
 }
 
-async fn slow_reader(world: &World, path: &str) -> RawConnection {
+pub(crate) async fn slow_reader(world: &World, path: &str) -> RawConnection {
     let mut reader = RawConnection::open_with_small_window(world.address()).await;
     let request =
         format!("GET {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {TOKEN}\r\n\r\n");

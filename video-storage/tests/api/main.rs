@@ -6,11 +6,13 @@
     reason = "a test that cannot go on panics, and its helpers with it"
 )]
 
+mod blob_servers;
 mod broken_uploads;
 mod byte_contract;
 mod deletion;
 mod idempotency;
 mod posters;
 mod recovery;
+mod redirects;
 mod uploads;
 mod world;

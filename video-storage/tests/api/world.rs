@@ -17,7 +17,7 @@ use service_kit::settings::{ServerSettings, loopback};
 use test_support::{DataFolder, RawConnection, TestClient, TestRequest, eventually};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
-use video_storage::{Config, RunError, Service, StoreUrl};
+use video_storage::{Config, RunError, Service, StoreSettings, StoreUrl};
 
 pub(crate) const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 /// Long enough for a busy machine; a test that reaches it has failed.
@@ -123,6 +123,7 @@ impl World {
             listen: loopback(0),
             service_token: TOKEN.parse().unwrap(),
             store_url: StoreUrl::File(self.store()),
+            store: StoreSettings::default(),
             metadata_url: ServiceUrl::at(self.catalogue_at),
             events: events::BusSource::Url(self.events_url()),
             max_video_bytes: 64 * 1024 * 1024,

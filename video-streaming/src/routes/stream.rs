@@ -43,12 +43,15 @@ pub(super) async fn stream(
         playing.session_key.verify(session, clock::now())?;
     }
     let known = playing.lookup.video(video).await?;
+    let is_plain_player = session.is_none() && !headers.contains_key(VIEWER);
+    // What a plain player watches is known from what it is sent, so it has to be sent here. The
+    // others tell it by their beats.
+    let may_redirect = method == Method::GET && !is_plain_player;
     let bytes = playing
         .relay
-        .open(video, method.clone(), &headers)
+        .open(video, method.clone(), &headers, may_redirect)
         .await
         .map_err(|error| refused(&playing, video, &error))?;
-    let is_plain_player = session.is_none() && !headers.contains_key(VIEWER);
     let player = if method == Method::GET && is_plain_player {
         address(&headers, peer.as_deref())
             .and_then(|address| begin(&playing, video, known, &bytes, address, &headers))

@@ -121,7 +121,14 @@ pub(crate) enum StorageMood {
     Stalls,
     /// Does not say how long the video is.
     NoLength,
+    /// Redirects whoever may be redirected, and serves everybody else.
+    Redirects,
+    /// Redirects also who may not be.
+    RedirectsAll,
 }
+
+/// Where redirects go.
+pub(crate) const ELSEWHERE: &str = "https://blobs.example.org/videos/x?signature=y";
 
 /// `video-storage`, with one video's bytes under every id.
 pub(crate) struct Storage {
@@ -193,6 +200,13 @@ impl Storage {
             }
             StorageMood::Endless => whole(ENDLESS, state.endless_body(u64::MAX)),
             StorageMood::Stalls => whole(ENDLESS, state.endless_body(1)),
+            StorageMood::Redirects if !headers.contains_key("x-redirect") => {
+                state.content(&method, &headers)
+            }
+            StorageMood::Redirects | StorageMood::RedirectsAll => {
+                let headers = [(header::LOCATION, ELSEWHERE), (header::CONTENT_LENGTH, "0")];
+                (StatusCode::TEMPORARY_REDIRECT, headers).into_response()
+            }
             StorageMood::NoLength => {
                 Body::from_stream(stream::iter([Ok::<_, std::io::Error>(state.bytes.clone())]))
                     .into_response()

@@ -7,7 +7,7 @@ use std::time::Duration;
 use test_support::{Ending, RawConnection, TestClient, eventually};
 
 use crate::house::{House, SOON};
-use crate::stand_ins::{ENDLESS, ETAG, LAST_MODIFIED, PIECE, StorageMood};
+use crate::stand_ins::{ELSEWHERE, ENDLESS, ETAG, LAST_MODIFIED, PIECE, StorageMood};
 
 #[tokio::test]
 async fn a_range_is_relayed_as_it_is() {
@@ -42,6 +42,36 @@ async fn the_whole_video_arrives_byte_for_byte() {
         .await
         .expect(StatusCode::OK);
     assert_eq!(whole.body, house.storage.state.bytes);
+}
+
+#[tokio::test]
+async fn who_tells_what_it_watches_may_be_redirected_to_the_bytes() {
+    let house = House::new().await;
+    house.storage.state.is(StorageMood::Redirects);
+    let get = || house.client.get(&house.stream());
+    let viewer = "0192f0c1-2345-7abc-8def-0123456789ab";
+    let redirected = get().header("x-viewer", viewer).await;
+    let redirected = redirected.expect(StatusCode::TEMPORARY_REDIRECT);
+    assert_eq!(redirected.header("location"), Some(ELSEWHERE));
+    assert!(redirected.body.is_empty());
+    let head = house.client.head(&house.stream());
+    head.header("x-viewer", viewer).await.expect(StatusCode::OK);
+}
+
+/// What a plain player watches is known from what it is sent.
+#[tokio::test]
+async fn a_plain_player_gets_its_bytes_from_here() {
+    let house = House::new().await;
+    house.storage.state.is(StorageMood::Redirects);
+    let served = house.client.get(&house.stream()).await;
+    assert_eq!(
+        served.expect(StatusCode::OK).body,
+        house.storage.state.bytes
+    );
+    // A store that redirects all the same is one that makes no sense.
+    house.storage.state.is(StorageMood::RedirectsAll);
+    let refused = house.client.get(&house.stream()).await;
+    refused.expect(StatusCode::INTERNAL_SERVER_ERROR);
 }
 
 #[tokio::test]
