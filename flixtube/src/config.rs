@@ -8,10 +8,11 @@ use events::BusUrl;
 use gateway::PublicSettings;
 use history::config::ViewLogUrl;
 use metadata::config::CatalogUrl;
-use service_kit::settings::{ProcessSettings, ServerSettings};
+use service_kit::health;
+use service_kit::settings::{ProcessSettings, ServerSettings, loopback};
 use video_storage::{StoreSettings, StoreUrl};
 
-use crate::{copy, dead_letters};
+use crate::{copy, dead_letters, samples};
 
 /// FlixTube: videos of your own, on a machine of your own.
 ///
@@ -35,6 +36,11 @@ pub struct Command {
 /// What can be done besides running the system.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Task {
+    /// Ask the system that runs on this machine, at `ADMIN_LISTEN`, whether it is ready; exits with
+    /// 0 if it is
+    Health(health::Question),
+    /// Put the sample videos (--samples) into a system that runs elsewhere, once
+    PutSamples(samples::Errand),
     /// List, replay and discard the events that were given up
     DeadLetters {
         /// What to do with them.
@@ -110,6 +116,12 @@ impl Config {
     /// Where the public is answered.
     pub fn listen(&self) -> SocketAddr {
         SocketAddr::new(self.bind, self.port)
+    }
+
+    /// Where operators are answered, if that port was free when the system started.
+    pub fn operators(&self) -> SocketAddr {
+        let next = self.port.checked_add(1).unwrap_or_default();
+        self.admin_listen.unwrap_or_else(|| loopback(next))
     }
 
     /// The event bus.

@@ -3,17 +3,21 @@
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use clap::Parser as _;
 use flixtube::config::Task;
 use flixtube::{Command, System, copy, dead_letters, samples};
-use service_kit::process;
+use service_kit::health::Check;
+use service_kit::{command_line, process};
 use tokio_util::sync::CancellationToken;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let command = Command::parse();
+    let command: Command = command_line::parse();
     let done = match &command.task {
         None => run(&command).await,
+        Some(Task::Health(question)) => {
+            return Check::new(command.config.operators(), question.clone()).run();
+        }
+        Some(Task::PutSamples(errand)) => put_samples(&command, errand).await,
         Some(Task::DeadLetters { action }) => work_on_dead_letters(&command, action).await,
         Some(Task::Copy(settings)) => return copy_everything(&command, settings).await,
     };
@@ -59,6 +63,13 @@ async fn run(command: &Command) -> anyhow::Result<()> {
         () = async { welcome.await; std::future::pending().await } => Ok(()),
         stopped = stop => stopped.context("cannot listen for signals"),
     }
+}
+
+async fn put_samples(command: &Command, errand: &samples::Errand) -> anyhow::Result<()> {
+    process::init(&command.process)?;
+    let config = &command.config;
+    let folder = config.samples.as_deref().context("--samples is missing")?;
+    errand.run(folder, config.public.owner_token.as_ref()).await
 }
 
 async fn work_on_dead_letters(

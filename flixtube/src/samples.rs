@@ -1,23 +1,27 @@
 //! The sample videos of the first start.
 //!
-//! They go the way that everybody's videos go: through the public API. A mark in the data folder
-//! says that they were put in, so that a sample that somebody deletes stays deleted; idempotency
-//! keys keep a start that was interrupted from putting one in twice.
+//! They go the way that everybody's videos go: through the public API, of this process or of a
+//! system that runs elsewhere. A mark says that they were put in, so that a sample that somebody
+//! deletes stays deleted; idempotency keys keep a start that was interrupted from putting one in
+//! twice.
 
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode, header};
 use bytes::Bytes;
+use clap::{ArgAction, Args};
+use gateway::OwnerToken;
 use http_body_util::BodyExt as _;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde::{Deserialize, Serialize};
+use service_kit::client::ServiceUrl;
 use service_kit::context::ServiceContext;
 use uuid::Uuid;
 
@@ -31,6 +35,48 @@ const READY_WITHIN: Duration = Duration::from_secs(30);
 
 /// How often readiness is looked at; it is an in-memory flag.
 const READY_POLL: Duration = Duration::from_millis(20);
+
+/// How long another system may take to answer; its first start can take minutes.
+const ANSWERS_WITHIN: Duration = Duration::from_mins(10);
+
+/// How often another system is asked whether it answers.
+const ANSWER_POLL: Duration = Duration::from_secs(1);
+
+/// By this name every system can be called, whatever its public hosts are.
+const HOST: &str = "localhost";
+
+/// Putting the samples into a system that runs elsewhere.
+#[derive(Clone, Debug, Args)]
+pub struct Errand {
+    /// Where that system answers
+    #[arg(long, env = "GATEWAY_URL", default_value = "http://127.0.0.1:4000")]
+    pub gateway_url: ServiceUrl,
+
+    /// The file that says that it was done; if it is there, nothing is done
+    #[arg(long)]
+    pub mark: PathBuf,
+
+    /// Whether there shall be samples; without them only the mark is made
+    #[arg(long, env = "ADD_SAMPLES", action = ArgAction::Set, default_value_t = true)]
+    pub add: bool,
+}
+
+impl Errand {
+    /// Waits until the system answers, and puts the samples of the folder in.
+    pub async fn run(&self, folder: &Path, owner_token: Option<&OwnerToken>) -> anyhow::Result<()> {
+        if self.mark.exists() {
+            return Ok(());
+        }
+        if self.add {
+            let system = PublicApi::new(&self.gateway_url.to_string(), owner_token);
+            tokio::time::timeout(ANSWERS_WITHIN, system.answers())
+                .await
+                .context("the system does not answer")?;
+            system.add_all(folder).await?;
+        }
+        make_mark(&self.mark)
+    }
+}
 
 /// One video of `samples.json`.
 #[derive(Debug, Deserialize)]
@@ -76,27 +122,15 @@ pub async fn add_once(folder: &Path, config: &Config, address: SocketAddr) -> an
     if mark.exists() {
         return Ok(());
     }
-    let list = folder.join("samples.json");
-    let list = std::fs::read(&list).with_context(|| format!("cannot read {}", list.display()))?;
-    let samples: Vec<Sample> = serde_json::from_slice(&list).context("samples.json is wrong")?;
-    let system = PublicApi {
-        client: Client::builder(TokioExecutor::new()).build_http(),
-        base: format!("http://{}", reachable(address)),
-        owner_token: config
-            .public
-            .owner_token
-            .as_ref()
-            .map(|token| token.expose().to_owned()),
-    };
-    for sample in samples {
-        let file = &sample.file;
-        system
-            .add(folder, &sample)
-            .await
-            .with_context(|| format!("the sample {file} was not put in"))?;
-    }
+    let base = format!("http://{}", reachable(address));
+    let system = PublicApi::new(&base, config.public.owner_token.as_ref());
+    system.add_all(folder).await?;
+    make_mark(&mark)
+}
+
+fn make_mark(mark: &Path) -> anyhow::Result<()> {
     std::fs::write(
-        &mark,
+        mark,
         "The sample videos were put in; remove this file to have them again.\n",
     )
     .with_context(|| format!("cannot write {}", mark.display()))
@@ -119,6 +153,41 @@ struct PublicApi {
 }
 
 impl PublicApi {
+    fn new(base: &str, owner_token: Option<&OwnerToken>) -> Self {
+        Self {
+            client: Client::builder(TokioExecutor::new()).build_http(),
+            base: base.trim_end_matches('/').to_owned(),
+            owner_token: owner_token.map(|token| token.expose().to_owned()),
+        }
+    }
+
+    /// Waits until the catalogue can be read.
+    async fn answers(&self) {
+        loop {
+            let list = Request::get(format!("{}/api/videos?limit=1", self.base));
+            match self.send(list, Vec::new(), StatusCode::OK).await {
+                Ok(_) => return,
+                Err(error) => tracing::info!(error = format!("{error:#}"), "not yet"),
+            }
+            tokio::time::sleep(ANSWER_POLL).await;
+        }
+    }
+
+    async fn add_all(&self, folder: &Path) -> anyhow::Result<()> {
+        let list = folder.join("samples.json");
+        let list =
+            std::fs::read(&list).with_context(|| format!("cannot read {}", list.display()))?;
+        let samples: Vec<Sample> =
+            serde_json::from_slice(&list).context("samples.json is wrong")?;
+        for sample in samples {
+            let file = &sample.file;
+            self.add(folder, &sample)
+                .await
+                .with_context(|| format!("the sample {file} was not put in"))?;
+        }
+        Ok(())
+    }
+
     async fn add(&self, folder: &Path, sample: &Sample) -> anyhow::Result<()> {
         let read = |name: &str| {
             let path = folder.join(name);
@@ -154,6 +223,7 @@ impl PublicApi {
         body: Vec<u8>,
         expected: StatusCode,
     ) -> anyhow::Result<Bytes> {
+        let request = request.header(header::HOST, HOST);
         let request = match &self.owner_token {
             Some(token) => request.header(header::AUTHORIZATION, format!("Bearer {token}")),
             None => request,

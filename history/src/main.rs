@@ -2,15 +2,18 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use history::Service;
 use history::config::Command;
-use service_kit::process;
 use service_kit::telemetry::chain;
+use service_kit::{command_line, process};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match run(Command::parse()).await {
+    let command = match command_line::parse_service() {
+        Ok(command) => command,
+        Err(health) => return health,
+    };
+    match run(command).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(error = chain(error.as_ref()), "history cannot go on");

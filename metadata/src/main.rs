@@ -3,13 +3,16 @@
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use clap::Parser as _;
 use metadata::{Command, Service};
-use service_kit::process;
+use service_kit::{command_line, process};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match run(Command::parse()).await {
+    let command = match command_line::parse_service() {
+        Ok(command) => command,
+        Err(health) => return health,
+    };
+    match run(command).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error:#}");

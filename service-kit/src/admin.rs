@@ -17,6 +17,7 @@ use crate::context::ServiceContext;
 use crate::problem::Problem;
 use crate::server::HttpServer;
 use crate::settings::ServerSettings;
+use crate::version::{REVISION, VERSION};
 
 /// A bound listener for operators.
 #[derive(Debug)]
@@ -128,12 +129,14 @@ fn described(line: &str) -> Option<&str> {
 #[derive(Serialize)]
 struct VersionBody {
     version: &'static str,
+    revision: Option<&'static str>,
     services: Vec<&'static str>,
 }
 
 async fn version(State(services): State<Vec<ServiceContext>>) -> Json<VersionBody> {
     Json(VersionBody {
-        version: env!("CARGO_PKG_VERSION"),
+        version: VERSION,
+        revision: REVISION,
         services: services.iter().map(|service| service.name).collect(),
     })
 }

@@ -65,6 +65,12 @@ impl std::str::FromStr for ServiceUrl {
     }
 }
 
+impl std::fmt::Display for ServiceUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 impl ServiceUrl {
     /// The URL of a service at this address.
     pub fn at(address: std::net::SocketAddr) -> Self {

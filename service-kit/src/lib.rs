@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`server`] | accepting, limits, idle clients, refused bodies, bounded draining |
 //! | [`context`] | what a running service has: its name, readiness, metrics and tasks |
-//! | [`admin`] | the listener for `/livez`, `/readyz`, `/metrics` and `/version` |
+//! | [`admin`], [`health`] | the listener for `/livez`, `/readyz`, `/metrics` and `/version`; asking it |
 //! | [`problem`], [`extract`] | RFC 9457 answers, and extractors that refuse with them |
 //! | [`guard`] | the token that services show each other |
 //! | [`client`] | calls to other services: JSON, and streams that are never buffered |
@@ -12,13 +12,16 @@
 //! | [`sqlite`] | an SQLite file with one writer, group commit and a pool of readers |
 //! | [`merge`] | two ordered sequences side by side, for copying and comparing stores |
 //! | [`secret`] | random keys that outlive a restart |
-//! | [`settings`], [`process`] | settings that every process has, signals, the way down |
+//! | [`command_line`], [`settings`] | reading settings, also from files; those that every process has |
+//! | [`process`], [`version`] | signals, the way down; which build this is |
 
 pub mod admin;
 pub mod client;
+pub mod command_line;
 pub mod context;
 pub mod extract;
 pub mod guard;
+pub mod health;
 pub mod merge;
 pub mod problem;
 pub mod process;
@@ -28,3 +31,4 @@ pub mod settings;
 pub mod sqlite;
 pub mod telemetry;
 pub mod trace_context;
+pub mod version;

@@ -2,14 +2,16 @@
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
-use service_kit::process;
-use service_kit::telemetry;
+use service_kit::{command_line, process, telemetry};
 use video_streaming::{Command, Service};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match start(Command::parse()).await {
+    let command = match command_line::parse_service() {
+        Ok(command) => command,
+        Err(health) => return health,
+    };
+    match start(command).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(error = telemetry::chain(error.as_ref()), "cannot go on");

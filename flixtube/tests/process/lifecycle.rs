@@ -5,7 +5,7 @@ use test_support::DataFolder;
 use test_support::media::{FASTSTART, POSTER_JPEG, mp4_of};
 use test_support::process::ChildProcess;
 
-use crate::{FlixTube, SOON, command};
+use crate::{FlixTube, SOON, command, folder_of_samples};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn it_stops_cleanly_when_it_is_asked_to_and_keeps_everything() {
@@ -85,13 +85,7 @@ async fn a_bad_setting_is_refused_with_what_is_accepted() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_samples_are_put_in_once_and_stay_deleted() {
     let folder = DataFolder::new();
-    let samples = folder.join("samples");
-    std::fs::create_dir(&samples).unwrap();
-    std::fs::write(samples.join("one.mp4"), FASTSTART.bytes).unwrap();
-    std::fs::write(samples.join("one.jpg"), POSTER_JPEG).unwrap();
-    let list = r#"[{"file": "one.mp4", "poster": "one.jpg", "title": "Tag & Nacht",
-                    "description": "A sample.", "tags": ["sample"]}]"#;
-    std::fs::write(samples.join("samples.json"), list).unwrap();
+    let samples = folder_of_samples(folder.path());
     let data = folder.join("data");
     let flags = ["--samples", samples.to_str().unwrap()];
 

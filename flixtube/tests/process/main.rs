@@ -3,15 +3,17 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod copying;
+mod errands;
 mod killing;
 mod lifecycle;
 mod serving;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::Value;
 use test_support::TestClient;
+use test_support::media::{FASTSTART, POSTER_JPEG};
 use test_support::process::ChildProcess;
 use tokio::process::Command;
 
@@ -54,4 +56,16 @@ fn command(data: &Path) -> Command {
 
 fn id_of(video: &Value) -> String {
     video["id"].as_str().unwrap().to_owned()
+}
+
+/// A folder with one sample, below this one.
+fn folder_of_samples(below: &Path) -> PathBuf {
+    let samples = below.join("samples");
+    std::fs::create_dir(&samples).unwrap();
+    std::fs::write(samples.join("one.mp4"), FASTSTART.bytes).unwrap();
+    std::fs::write(samples.join("one.jpg"), POSTER_JPEG).unwrap();
+    let list = r#"[{"file": "one.mp4", "poster": "one.jpg", "title": "Tag & Nacht",
+                    "description": "A sample.", "tags": ["sample"]}]"#;
+    std::fs::write(samples.join("samples.json"), list).unwrap();
+    samples
 }
