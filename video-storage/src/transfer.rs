@@ -111,6 +111,8 @@ impl Target {
             url: url.clone(),
             source,
         })?;
+        // A store in a cloud that cannot be reached has only been logged.
+        store.check().await?;
         Ok(Self {
             blobs: Blobs::open(url, settings).await?,
             records: Records::new(store.clone()),

@@ -1,6 +1,6 @@
 //! From where to where.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use history::config::ViewLogUrl;
@@ -48,7 +48,12 @@ pub struct Settings {
     )]
     pub from_store_url: Option<StoreUrl>,
 
-    /// How stores in a cloud are reached, on both sides.
+    /// A file of lines NAME=VALUE with what it takes to reach the store to copy from, such as
+    /// `AWS_ACCESS_KEY_ID`; what it does not name is as in the environment
+    #[arg(long, env = "COPY_FROM_STORE_SETTINGS", value_name = "FILE")]
+    pub from_store_settings: Option<PathBuf>,
+
+    /// How stores in a cloud are reached, unless a side has a file of its own.
     #[command(flatten)]
     pub stores: StoreSettings,
 
@@ -87,6 +92,10 @@ pub struct Settings {
         value_parser = StoreUrl::quiet_parser()
     )]
     pub to_store_url: Option<StoreUrl>,
+
+    /// The same of the store to copy into
+    #[arg(long, env = "COPY_TO_STORE_SETTINGS", value_name = "FILE")]
+    pub to_store_settings: Option<PathBuf>,
 
     /// The folder to copy the keys into, if it is not secrets in the data folder
     #[arg(long, env = "COPY_TO_KEYS", value_name = "FOLDER")]
@@ -137,6 +146,17 @@ pub enum SettingsError {
         side: &'static str,
         /// The flag of the part.
         flag: String,
+    },
+    /// A file of store settings cannot be read, or names what is no setting. What is in it is not
+    /// repeated: it holds credentials.
+    #[error(
+        "{} does not hold lines NAME=VALUE with settings of a store, such as \
+         AZURE_STORAGE_ACCOUNT_NAME, AWS_ACCESS_KEY_ID, GOOGLE_APPLICATION_CREDENTIALS",
+        path.display()
+    )]
+    StoreSettings {
+        /// The file.
+        path: PathBuf,
     },
     /// Both sides are the same.
     #[error("the {part} would be copied onto itself")]
@@ -193,16 +213,22 @@ impl Settings {
             (self.from_view_log_url.clone()).or_else(|| from("history.db").map(ViewLogUrl::Sqlite)),
             (self.to_view_log_url.clone()).or_else(|| to("history.db").map(ViewLogUrl::Sqlite)),
         )?;
-        let store = |url| Store {
-            url,
-            settings: self.stores.clone(),
+        let store = |url, file: &Option<PathBuf>| {
+            let settings = settings_of(file.as_deref(), &self.stores)?;
+            Ok(Store { url, settings })
         };
+        let videos = videos.map(|(from, to)| {
+            Ok((
+                store(from, &self.from_store_settings)?,
+                store(to, &self.to_store_settings)?,
+            ))
+        });
         Ok(Plan {
             from_data: self.from.clone(),
             to_data: self.to.clone(),
             keys,
             catalogue,
-            videos: videos.map(|(from, to)| (store(from), store(to))),
+            videos: videos.transpose()?,
             history,
             verify_only: self.verify_only,
         })
@@ -240,6 +266,26 @@ impl Settings {
         }
         Ok(Some((from, to)))
     }
+}
+
+/// What the file says, or the environment where there is none.
+fn settings_of(
+    file: Option<&Path>,
+    environment: &StoreSettings,
+) -> Result<StoreSettings, SettingsError> {
+    let Some(path) = file else {
+        return Ok(environment.clone());
+    };
+    let unusable = || SettingsError::StoreSettings {
+        path: path.to_owned(),
+    };
+    let text = std::fs::read_to_string(path).map_err(|_| unusable())?;
+    let lines = text.lines().map(str::trim);
+    let lines = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let variables = lines
+        .map(|line| line.split_once('=').ok_or_else(unusable))
+        .collect::<Result<Vec<_>, _>>()?;
+    StoreSettings::of_variables(variables).map_err(|_| unusable())
 }
 
 #[cfg(test)]
@@ -297,6 +343,30 @@ mod tests {
         .unwrap();
         assert!(plan.keys.is_none() && plan.videos.is_none() && plan.history.is_none());
         assert!(plan.catalogue.is_some());
+    }
+
+    #[test]
+    fn each_side_may_have_its_own_credentials_and_a_bad_file_is_not_repeated() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("from.env");
+        std::fs::write(&file, "# mine\nAWS_REGION=eu-central-1\n\n").unwrap();
+        let flags = [
+            "--from-store-url",
+            "s3://here",
+            "--to-store-url",
+            "s3://there",
+            "--only",
+            "blobs",
+            "--from-store-settings",
+            file.to_str().unwrap(),
+        ];
+        let (from, to) = plan(&flags).unwrap().videos.unwrap();
+        assert_eq!(from.settings.s3.region.as_deref(), Some("eu-central-1"));
+        assert_eq!(to.settings.s3.region, None);
+        std::fs::write(&file, "AWS_REGON=geheim").unwrap();
+        let refusal = plan(&flags).unwrap_err().to_string();
+        assert!(refusal.contains("from.env"), "{refusal}");
+        assert!(!refusal.contains("geheim"), "{refusal}");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::time::Duration;
 use events::embedded::EmbeddedBus;
 use hyper::StatusCode;
 use serde_json::{Value, json};
-use test_support::engines;
+use test_support::engines::{self, BlobServer};
 use test_support::media::{FASTSTART, POSTER_JPEG, mp4_of};
 use test_support::process::ChildProcess;
 use test_support::{DataFolder, TestClient, eventually};
@@ -42,6 +42,14 @@ impl Engines {
             ],
             variables: Vec::new(),
         })
+    }
+
+    /// MongoDB, with the videos in this store.
+    async fn mongodb_and(store: &BlobServer) -> Option<Self> {
+        let mut engines = Self::mongodb().await?;
+        engines.urls.push(("store-url", store.store_url()));
+        engines.variables = store.environment().to_vec();
+        Some(engines)
     }
 
     /// Starts the whole system on them.
@@ -330,6 +338,26 @@ async fn there_and_back(distributed: Engines) {
 #[tokio::test(flavor = "multi_thread")]
 async fn everything_moves_to_mongodb_and_back_whatever_interrupts_it() {
     if let Some(distributed) = Engines::mongodb().await {
+        there_and_back(distributed).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_moves_to_mongodb_and_azure_and_back_whatever_interrupts_it() {
+    let Some(store) = engines::azurite::shared().await else {
+        return;
+    };
+    if let Some(distributed) = Engines::mongodb_and(store).await {
+        there_and_back(distributed).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_moves_to_mongodb_and_s3_and_back_whatever_interrupts_it() {
+    let Some(store) = engines::s3::shared().await else {
+        return;
+    };
+    if let Some(distributed) = Engines::mongodb_and(store).await {
         there_and_back(distributed).await;
     }
 }
