@@ -30,6 +30,7 @@ impl AdminServer {
             // Probes and scrapes are short, and they come until the very end.
             drain_grace: std::time::Duration::from_secs(1),
             drain_delay: std::time::Duration::ZERO,
+            drain_idle: std::time::Duration::ZERO,
             max_connections: 64,
             ..settings.clone()
         };

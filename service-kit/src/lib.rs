@@ -3,6 +3,7 @@
 //! | module | owns |
 //! |---|---|
 //! | [`server`] | accepting, limits, idle clients, refused bodies, bounded draining |
+//! | [`inherited`] | listeners that the process was started with |
 //! | [`context`] | what a running service has: its name, readiness, metrics and tasks |
 //! | [`admin`], [`health`] | the listener for `/livez`, `/readyz`, `/metrics` and `/version`; asking it |
 //! | [`problem`], [`extract`] | RFC 9457 answers, and extractors that refuse with them |
@@ -22,6 +23,7 @@ pub mod context;
 pub mod extract;
 pub mod guard;
 pub mod health;
+pub mod inherited;
 pub mod merge;
 pub mod problem;
 pub mod process;

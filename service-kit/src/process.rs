@@ -44,7 +44,8 @@ pub fn init(settings: &ProcessSettings) -> Result<(), ProcessError> {
     Ok(telemetry::init(settings)?)
 }
 
-/// Runs one service, with its listener for operators, until SIGINT or SIGTERM.
+/// Runs one service, with its listener for operators, until SIGINT or SIGTERM. A second one cuts what
+/// still runs.
 pub async fn run<F, E>(
     admin: SocketAddr,
     context: ServiceContext,
@@ -66,14 +67,15 @@ where
     tracing::info!(address = %operators.local_addr(), "operators are answered here");
     let name = context.name;
 
-    let service = async {
+    // On the heap: it is as large as the whole service.
+    let service = Box::pin(async {
         let ended = service(shutdown.clone()).await;
         admin_shutdown.cancel();
         ended.map_err(|error| ProcessError::Service {
             name,
             source: Box::new(error),
         })
-    };
+    });
     let operators = async {
         operators
             .run(vec![context], admin_shutdown.clone())
@@ -88,7 +90,15 @@ where
         shutdown.cancel();
         Ok::<(), ProcessError>(())
     };
-    tokio::try_join!(service, operators, stop).map(|_| ())
+    let asked_twice = async {
+        shutdown.cancelled().await;
+        stop_signal().await.map_err(ProcessError::Signals)
+    };
+    tokio::select! {
+        ended = async { tokio::try_join!(service, operators, stop) } => ended.map(|_| ()),
+        // Whoever asks twice does not want to wait for the drain.
+        asked = asked_twice => asked,
+    }
 }
 
 /// Waits for SIGINT or SIGTERM.

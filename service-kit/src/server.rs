@@ -5,10 +5,16 @@
 //! body is refused, so that the answer arrives ([`body`]); it turns what the router itself answers
 //! into problems; and on shutdown it drains: not ready, wait, accept no more, let running requests
 //! end, and cut what is left at the deadline.
+//!
+//! It serves a listener that the process was started with ([`inherited`](crate::inherited)) where
+//! there is one for its address. Such a socket outlives the process, and another process may be
+//! serving it: it is accepted from only once the service can do its work, and until then clients
+//! wait, or are answered by the other.
 
 mod body;
 mod explaining;
 
+use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -17,7 +23,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, Request};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use hyper::server::conn::http1;
@@ -33,6 +39,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::context::ServiceContext;
 use crate::extract::JSON_LIMIT_BYTES;
+use crate::inherited;
 use crate::problem::Problem;
 pub use crate::settings::ServerSettings;
 use crate::telemetry::{self, RequestMetrics};
@@ -47,6 +54,9 @@ const MAX_HEADERS: usize = 100;
 /// How long to wait when the system has no descriptor left for a new connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// How often readiness, a flag in memory, is looked at before an inherited listener is served.
+const READINESS_POLL: Duration = Duration::from_millis(5);
+
 /// The other end of the connection that a request came by; an extension of every request.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Peer(pub SocketAddr);
@@ -56,16 +66,24 @@ pub struct Peer(pub SocketAddr);
 pub struct HttpServer {
     listener: TcpListener,
     address: SocketAddr,
+    is_inherited: bool,
     settings: ServerSettings,
 }
 
 impl HttpServer {
-    /// Opens the port; port 0 takes any free one.
+    /// Takes the listener that the process was started with for this address, or else opens the
+    /// port; port 0 takes any free one.
     pub async fn bind(address: SocketAddr, settings: &ServerSettings) -> io::Result<Self> {
-        let listener = TcpListener::bind(address).await?;
+        let inherited = inherited::take(address)?;
+        let is_inherited = inherited.is_some();
+        let listener = match inherited {
+            Some(listener) => TcpListener::from_std(listener)?,
+            None => TcpListener::bind(address).await?,
+        };
         Ok(Self {
             address: listener.local_addr()?,
             listener,
+            is_inherited,
             settings: settings.clone(),
         })
     }
@@ -84,7 +102,10 @@ impl HttpServer {
         shutdown: CancellationToken,
     ) -> io::Result<()> {
         let Self {
-            listener, settings, ..
+            listener,
+            settings,
+            is_inherited,
+            ..
         } = self;
         let router = complete(router, context, &settings);
         let slots = Arc::new(Semaphore::new(settings.max_connections));
@@ -100,8 +121,14 @@ impl HttpServer {
             tokio::time::sleep(settings.drain_delay).await;
         };
         tokio::pin!(stop_accepting);
+        // From then on it accepts whatever happens: not being ready is an answer as well.
+        let mut was_ready = !is_inherited;
         loop {
             let accepted = async {
+                while !was_ready {
+                    tokio::time::sleep(READINESS_POLL).await;
+                    was_ready = readiness.is_ready();
+                }
                 let slot = Arc::clone(&slots)
                     .acquire_owned()
                     .await
@@ -186,10 +213,21 @@ async fn serve(
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(settings.write_idle_timeout));
 
+    let last = draining.clone();
     let service = tower::service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(Peer(peer));
-        router.clone().call(request)
+        let answer = router.clone().call(request);
+        let last = last.clone();
+        async move {
+            let mut response = answer.await?;
+            if last.is_cancelled() {
+                // A client that has been told does not send its next request here.
+                let close = HeaderValue::from_static("close");
+                response.headers_mut().insert(header::CONNECTION, close);
+            }
+            Ok::<_, Infallible>(response)
+        }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -203,10 +241,13 @@ async fn serve(
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        () = draining.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
+        () = draining.cancelled() => tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = tokio::time::sleep(settings.drain_idle) => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        },
     };
     if let Err(error) = ended {
         // A client that hangs up, is silent or talks nonsense is its own affair.

@@ -41,6 +41,11 @@ pub struct ServerSettings {
     #[arg(long = "drain-grace-seconds", env = "DRAIN_GRACE_SECONDS", default_value = "30", value_parser = seconds)]
     pub drain_grace: Duration,
 
+    /// Seconds of the drain in which an idle connection may still bring one more request, which is
+    /// answered with `Connection: close`; with 0 idle connections are closed at once
+    #[arg(long = "drain-idle-seconds", env = "DRAIN_IDLE_SECONDS", default_value = "0", value_parser = seconds)]
+    pub drain_idle: Duration,
+
     /// Seconds within which the headers of a request must arrive, and after which an idle
     /// connection is closed
     #[arg(long = "header-timeout-seconds", env = "HEADER_TIMEOUT_SECONDS", default_value = "15", value_parser = seconds)]
@@ -53,6 +58,19 @@ pub struct ServerSettings {
     /// Seconds after which a client that does not read its answer is dropped
     #[arg(long = "write-idle-timeout-seconds", env = "WRITE_IDLE_TIMEOUT_SECONDS", default_value = "60", value_parser = seconds)]
     pub write_idle_timeout: Duration,
+
+    /// This process takes over from one that is still finishing its requests: what one process
+    /// alone may do waits for the end of the other, instead of being an error
+    #[arg(
+        long,
+        env = "TAKE_OVER",
+        action = clap::ArgAction::Set,
+        num_args = 0..=1,
+        require_equals = true,
+        default_value_t = false,
+        default_missing_value = "true"
+    )]
+    pub take_over: bool,
 }
 
 impl Default for ServerSettings {
@@ -61,9 +79,11 @@ impl Default for ServerSettings {
             max_connections: 1024,
             drain_delay: Duration::ZERO,
             drain_grace: Duration::from_secs(30),
+            drain_idle: Duration::ZERO,
             header_timeout: Duration::from_secs(15),
             body_idle_timeout: Duration::from_secs(30),
             write_idle_timeout: Duration::from_mins(1),
+            take_over: false,
         }
     }
 }

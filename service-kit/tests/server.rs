@@ -374,3 +374,32 @@ async fn what_is_no_request_or_too_large_a_one_is_refused_with_a_problem() {
         assert_eq!(problem["status"].to_string(), status);
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_idle_connection_may_bring_a_last_request_while_the_server_drains() {
+    let settings = ServerSettings {
+        drain_idle: SOON,
+        ..ServerSettings::default()
+    };
+    let mut server = Running::serve(plain_router(), settings).await;
+    let request = "GET /hello HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let mut connection = RawConnection::open(server.address).await;
+    connection.write(request).await;
+    let head = connection.read_head().await.to_ascii_lowercase();
+    assert!(!head.contains("connection: close"), "{head}");
+    connection.read_until("hello").await;
+
+    server.shutdown.cancel();
+    let refused = || async {
+        let connection = tokio::net::TcpStream::connect(server.address).await;
+        connection.err()
+    };
+    eventually(SOON, refused).await;
+    connection.write(request).await;
+    let (answer, ending) = connection.read_to_end().await;
+    let answer = String::from_utf8_lossy(&answer).to_ascii_lowercase();
+    assert!(answer.starts_with("http/1.1 200"), "{answer}");
+    assert!(answer.contains("connection: close"), "{answer}");
+    assert!(matches!(ending, Ending::Closed));
+    server.ended().await;
+}

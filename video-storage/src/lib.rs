@@ -135,7 +135,9 @@ impl Service {
                 address: config.listen,
                 source,
             })?;
-        let store = Store::open(&config.store_url, &config.store)
+        let mut settings = config.store.clone();
+        settings.take_over = config.server.take_over;
+        let store = Store::open(&config.store_url, &settings)
             .await
             .map_err(|source| BindError::Store {
                 url: config.store_url.clone(),

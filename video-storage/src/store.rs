@@ -210,6 +210,11 @@ impl Store {
         self.engine.release();
     }
 
+    /// Whether no other process is writing into the store, as far as the engine can tell.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.engine.is_alone()
+    }
+
     /// How much room is left, where the engine can tell.
     pub(crate) async fn available_bytes(&self) -> Option<u64> {
         self.engine.available_bytes().await

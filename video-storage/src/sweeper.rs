@@ -18,6 +18,8 @@ use crate::store::{Store, StoreError};
 const PERIOD: Duration = Duration::from_mins(10);
 /// How soon it is tried again after a failure.
 const RETRY: Duration = Duration::from_secs(1);
+/// How often a process that takes over looks whether the other one is gone.
+const NEXT_LOOK: Duration = Duration::from_millis(500);
 
 /// Looks through the store, at the start and then from time to time.
 #[derive(Debug)]
@@ -31,6 +33,17 @@ pub(crate) struct Sweeper {
 impl Sweeper {
     /// Sweeps until shutdown.
     pub(crate) async fn run(&self, shutdown: CancellationToken) {
+        if !self.store.is_alone() {
+            // The process that this one takes over from completes its uploads itself, and only it
+            // knows which of them still run.
+            self.completion.set_recovered();
+            while !self.store.is_alone() {
+                tokio::select! {
+                    () = shutdown.cancelled() => return,
+                    () = tokio::time::sleep(NEXT_LOOK) => {}
+                }
+            }
+        }
         loop {
             let pause = tokio::select! {
                 () = shutdown.cancelled() => return,

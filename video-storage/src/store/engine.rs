@@ -94,8 +94,9 @@ pub(super) async fn build(url: &StoreUrl, settings: &StoreSettings) -> Result<Bu
              leave it away, or set it to 0",
         )),
         StoreUrl::File(folder) => {
-            let folder = folder.clone();
-            let opened = tokio::task::spawn_blocking(move || folder::take(&folder)).await;
+            let (folder, takes_over) = (folder.clone(), settings.take_over);
+            let opened =
+                tokio::task::spawn_blocking(move || folder::take(&folder, takes_over)).await;
             // The blocking task is not cancelled, so it can only have panicked.
             opened.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
         }
@@ -131,6 +132,18 @@ impl Engine {
         {
             let folder = folder.display();
             tracing::warn!(%folder, %error, "the lock of the store is held until the end");
+        }
+    }
+
+    /// Whether no other process is writing into the store. One that took over asks until it is so;
+    /// a store in a cloud is always shared, and knows no such time.
+    pub(super) fn is_alone(&self) -> bool {
+        match self {
+            // Locking what is locked by this process already changes nothing.
+            Self::File { lock, .. } => lock.try_lock().is_ok(),
+            Self::Cloud(_) => true,
+            #[cfg(test)]
+            Self::Other => true,
         }
     }
 

@@ -25,6 +25,10 @@ pub struct StoreSettings {
         value_parser = redirect_seconds
     )]
     pub redirect_seconds: u32,
+    /// Whether a folder may be used beside the process that this one takes over from; the service
+    /// takes this from `TAKE_OVER`.
+    #[arg(skip)]
+    pub take_over: bool,
     /// Azure Blob Storage.
     #[command(flatten)]
     pub azure: AzureSettings,

@@ -12,8 +12,8 @@ use super::{Built, Engine, OpenError};
 
 const LOCK_FILE: &str = "store.lock";
 
-/// Takes the folder for this process.
-pub(super) fn take(folder: &Path) -> Result<Built, OpenError> {
+/// Takes the folder for this process, or, if it takes over, uses it beside the one that has it.
+pub(super) fn take(folder: &Path, takes_over: bool) -> Result<Built, OpenError> {
     let unusable = |source| unusable(folder, source);
     std::fs::create_dir_all(folder).map_err(unusable)?;
     let lock = File::options()
@@ -23,7 +23,9 @@ pub(super) fn take(folder: &Path) -> Result<Built, OpenError> {
         .open(folder.join(LOCK_FILE))
         .map_err(unusable)?;
     match lock.try_lock() {
-        Ok(()) => {}
+        Ok(()) => remove_staged(folder).map_err(unusable)?,
+        // What the other one is writing is no leftover.
+        Err(TryLockError::WouldBlock) if takes_over => {}
         Err(TryLockError::WouldBlock) => {
             return Err(OpenError::InUse {
                 folder: folder.to_owned(),
@@ -31,7 +33,6 @@ pub(super) fn take(folder: &Path) -> Result<Built, OpenError> {
         }
         Err(TryLockError::Error(source)) => return Err(unusable(source)),
     }
-    remove_staged(folder).map_err(unusable)?;
     Ok(Built {
         objects: objects(folder)?,
         engine: Engine::File {
@@ -98,11 +99,25 @@ mod tests {
     #[test]
     fn a_folder_serves_one_process_at_a_time() {
         let folder = tempfile::tempdir().unwrap();
-        let held = take(folder.path()).unwrap();
-        let refused = take(folder.path()).unwrap_err().to_string();
+        let held = take(folder.path(), false).unwrap();
+        let refused = take(folder.path(), false).unwrap_err().to_string();
         assert!(refused.contains("another video-storage is using the folder"));
         drop(held);
-        take(folder.path()).unwrap();
+        take(folder.path(), false).unwrap();
+    }
+
+    #[test]
+    fn a_process_that_takes_over_is_alone_once_the_other_is_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let held = take(folder.path(), false).unwrap();
+        let staged = folder.path().join("b#1");
+        std::fs::write(&staged, "half").unwrap();
+        let next = take(folder.path(), true).unwrap();
+        assert!(staged.exists());
+        assert!(!next.engine.is_alone());
+        drop(held);
+        assert!(next.engine.is_alone());
+        assert!(take(folder.path(), false).is_err());
     }
 
     #[test]
@@ -112,7 +127,7 @@ mod tests {
         std::fs::create_dir(&videos).unwrap();
         std::fs::write(videos.join("a"), "whole").unwrap();
         std::fs::write(videos.join("b#1"), "half").unwrap();
-        take(folder.path()).unwrap();
+        take(folder.path(), false).unwrap();
         assert!(videos.join("a").exists());
         assert!(!videos.join("b#1").exists());
     }
