@@ -1,0 +1,193 @@
+# shellcheck shell=bash
+# What the scripts that work on a cluster share. To be sourced after common.sh, with `repo` set; the
+# sourcing script sets `this`, its own name. Works with the bash 3.2 of macOS.
+
+: "${repo:?must be set before this file is sourced}"
+
+# The one namespace. It is in the manifests, too: whoever wants another one changes both.
+namespace=flixtube
+# What runs, in the order of the map in docs/ARCHITECTURE.md.
+# shellcheck disable=SC2034
+services=(gateway video-streaming video-storage metadata history)
+# How many releases are kept to go back to.
+kept_releases=5
+ours=app.kubernetes.io/part-of=flixtube
+overlay="" context="" dry_run=no
+
+refuse() {
+    # shellcheck disable=SC2154
+    complain "scripts/$this: $1"
+    complain "Try: scripts/$this --help"
+    exit 2
+}
+
+# value_of OPTION [VALUE]: refuses an option without its value.
+value_of() {
+    if (($# < 2)) || [[ -z "$2" ]]; then refuse "$1 needs a value"; fi
+}
+
+# take_overlay WORD: the one argument that is no option.
+take_overlay() {
+    [[ -z "$overlay" ]] || refuse "one overlay is enough"
+    overlay="$1"
+}
+
+check_overlay() {
+    [[ -n "$overlay" ]] || refuse "an overlay is needed: $(overlays)"
+    [[ "$overlay" != */* && -f "$repo/k8s/overlays/$overlay/kustomization.yaml" ]] ||
+        refuse "there is no overlay '$overlay'. There are: $(overlays)"
+}
+
+overlays() { (cd "$repo/k8s/overlays" && printf '%s ' */ | tr -d /); }
+
+# needs PROGRAM...: ends here if one of them is missing.
+needs() {
+    local program missing=0
+    for program in "$@"; do
+        command -v "$program" >/dev/null || {
+            complain "scripts/$this needs $program, which is not installed."
+            missing=1
+        }
+    done
+    ((missing == 0)) || exit 1
+}
+
+# cluster KUBECTL-ARGUMENT...: in the namespace.
+cluster() { kubectl ${context:+--context "$context"} --namespace "$namespace" "$@"; }
+
+check_cluster() {
+    cluster get --raw /readyz >/dev/null 2>&1 || {
+        complain "No cluster answers. Try: kubectl ${context:+--context $context }cluster-info"
+        exit 1
+    }
+}
+
+# run COMMAND...: or only says it, with --dry-run.
+run() {
+    if [[ "$dry_run" == yes ]]; then
+        printf '%q ' "$@"
+        printf '\n'
+    else
+        "$@"
+    fi
+}
+
+# apply FILE KUBECTL-ARGUMENT...: what others own of an object stays (the autoscaler its replicas),
+# and what the file no longer says goes.
+apply() {
+    local file="$1"
+    shift
+    cluster apply --server-side --force-conflicts --field-manager=flixtube-deploy -f "$file" "$@"
+}
+
+# Prints the pods of ours that will not start by waiting: no image, no secret, or five crashes.
+stuck_pods() {
+    cluster get pods -l "$ours" -o jsonpath='{range .items[*]}{.metadata.name}{range .status.containerStatuses[*]}{" "}{.image}{" "}{.restartCount}{" "}{.state.waiting.reason}{end}{"\n"}{end}' |
+        awk '$4 ~ /^(ErrImagePull|ImagePullBackOff|InvalidImageName|CreateContainerConfigError|CreateContainerError)$/ ||
+            ($4 == "CrashLoopBackOff" && $3 >= 5) { print $1 ": " $4 " (" $2 ")" }'
+}
+
+# Prints the workloads that are not yet as they were asked to be.
+unfinished_workloads() {
+    local workload state
+    for workload in $(cluster get deployments,statefulsets -l "$ours" -o name); do
+        state="$(cluster rollout status "$workload" --watch=false)" || state="unknown"
+        case "$state" in
+            *"successfully rolled out"* | *"roll out complete"* | *"rolling update complete"*) ;;
+            *) printf '%s: %s\n' "${workload#*/}" "$(head -n 1 <<<"$state")" ;;
+        esac
+    done
+}
+
+# wait_for_rollout SECONDS [even-if-stuck]: fails, and says why, when the time is over, or earlier when
+# a pod has been beyond hope for half a minute.
+wait_for_rollout() {
+    local deadline=$((SECONDS + $1)) patient="${2:-}" stuck="" stuck_since="" unfinished="" told=""
+    while true; do
+        unfinished="$(unfinished_workloads)"
+        [[ -n "$unfinished" ]] || return 0
+        if [[ "$unfinished" != "$told" ]]; then
+            say "$unfinished"
+            told="$unfinished"
+        fi
+        stuck="$(stuck_pods)"
+        if [[ -z "$stuck" ]]; then
+            stuck_since=""
+        elif [[ -z "$stuck_since" ]]; then
+            stuck_since="$SECONDS"
+        elif [[ -z "$patient" ]] && ((SECONDS - stuck_since >= 30)); then
+            complain "These pods cannot start:"
+            complain "$stuck"
+            return 1
+        fi
+        if ((SECONDS >= deadline)); then
+            complain "Not within $1 s:"
+            complain "$unfinished"
+            return 1
+        fi
+        sleep 3
+    done
+}
+
+# Prints what a person looks at first after a failed rollout.
+tell_about_pods() {
+    local pod
+    cluster get pods -l "$ours" -o wide >&2 || true
+    for pod in $(cluster get pods -l "$ours" -o jsonpath='{range .items[?(@.status.containerStatuses[0].ready==false)]}{.metadata.name}{"\n"}{end}'); do
+        complain "--- the last lines of $pod"
+        cluster logs "$pod" --tail=10 >&2 2>&1 || true
+    done
+}
+
+# smoke URL: runs scripts/smoke with the owner's token; without a URL through a forwarded port.
+smoke() {
+    local url="$1" token log status=0 forward=""
+    token="$(cluster get secret flixtube-keys -o jsonpath='{.data.owner-token}' | base64 -d)"
+    if [[ -z "$url" ]]; then
+        log="$(mktemp)"
+        cluster port-forward --address 127.0.0.1 service/gateway :8080 >"$log" 2>&1 &
+        forward=$!
+        for _ in $(seq 50); do
+            url="$(sed -n 's#^Forwarding from \(127\.0\.0\.1:[0-9]*\) .*#http://\1#p' "$log" | head -n 1)"
+            [[ -z "$url" ]] || break
+            sleep 0.2
+        done
+    fi
+    if [[ -n "$url" ]]; then
+        OWNER_TOKEN="$token" "$repo/scripts/smoke" "$url" --timeout 60 || status=$?
+    else
+        complain "No port could be forwarded to the gateway: $(cat "$log")"
+        status=1
+    fi
+    if [[ -n "$forward" ]]; then
+        kill "$forward" 2>/dev/null || true
+        wait "$forward" 2>/dev/null || true
+        rm -f "$log"
+    fi
+    return "$status"
+}
+
+# Prints the names of the releases that were good, the newest first.
+releases() {
+    cluster get configmaps -l "$ours,flixtube/release=good" -o name | sed 's#^configmap/##' | LC_ALL=C sort -r
+}
+
+# keep_release FILE: remembers what runs now, and forgets the oldest.
+keep_release() {
+    local name old folder
+    name="release-$(date -u +%Y%m%d%H%M%S)"
+    folder="$(mktemp -d)"
+    gzip -9 -c "$1" >"$folder/manifests.yaml.gz"
+    cluster create configmap "$name" --from-file="$folder/manifests.yaml.gz" >/dev/null
+    cluster label configmap "$name" "$ours" flixtube/release=good >/dev/null
+    rm -r "$folder"
+    for old in $(releases | tail -n "+$((kept_releases + 1))"); do
+        cluster delete configmap "$old" >/dev/null
+    done
+    say "kept as $name"
+}
+
+# take_release NAME FILE: writes the manifests of a release into a file.
+take_release() {
+    cluster get configmap "$1" -o jsonpath='{.binaryData.manifests\.yaml\.gz}' | base64 -d | gunzip >"$2"
+}
