@@ -75,6 +75,7 @@ macro_rules! laws {
             a_swept_session_is_not_counted_again
             a_session_that_still_lives_is_not_swept
             a_report_older_than_what_is_kept_is_too_late
+            what_was_forgotten_or_deleted_outlives_every_sweep
         }
     };
 }

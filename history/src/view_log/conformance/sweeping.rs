@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::implicit_session::{ByteSpan, StreamReport};
-use crate::view_log::{SESSION_RETENTION, STREAM_RETENTION};
+use crate::view_log::{Forget, SESSION_RETENTION, STREAM_RETENTION};
 
 const DAY: i64 = 24 * 3_600_000;
 
@@ -98,4 +98,43 @@ pub(in crate::view_log) async fn a_report_older_than_what_is_kept_is_too_late(lo
     let swept = log.record(report, after).await.unwrap();
     assert_eq!(swept.outcome, Outcome::TooLate);
     assert!(!swept.counted);
+}
+
+/// However late an event comes: out of a queue, a spool, or a copy of one that was put back.
+pub(in crate::view_log) async fn what_was_forgotten_or_deleted_outlives_every_sweep(
+    log: &dyn ViewLog,
+) {
+    let [of_one, of_all, of_deleted] = [Player::new(), Player::new(), Player::new()];
+    for (player, scope) in [
+        (
+            &of_one,
+            Forget::Entry {
+                viewer: of_one.session.viewer,
+                video: of_one.session.video,
+            },
+        ),
+        (&of_all, Forget::Viewer(of_all.session.viewer)),
+        (&of_deleted, Forget::Video(of_deleted.session.video)),
+    ] {
+        record(log, player.beat(1, 0)).await;
+        log.forget(scope, moment(20_000)).await.unwrap();
+    }
+    let years_later = moment(0) + SignedDuration::from_hours(10 * 365 * 24);
+    log.sweep(years_later).await.unwrap();
+    for player in [&of_one, &of_all, &of_deleted] {
+        // Accepted before the deletion: taken in then, not taken in yet, and of another session.
+        for accepted_before in [
+            player.beat(1, 0),
+            player.beat(2, 20_000),
+            player.again(100).beat(1, 5_000),
+        ] {
+            let recorded = log.record(accepted_before, years_later).await.unwrap();
+            let is_deleted = recorded.outcome == Outcome::VideoDeleted;
+            assert_eq!(is_deleted, player.session.video == of_deleted.session.video);
+            assert_eq!(player.entry(log).await, None);
+        }
+    }
+    let after = of_deleted.beat(9, 90_000);
+    let recorded = log.record(after, years_later).await.unwrap();
+    assert_eq!(recorded.outcome, Outcome::VideoDeleted);
 }
