@@ -51,7 +51,9 @@ pub(crate) use sqlite::SqliteCatalog;
 ///    [`CANDIDATES_EXAMINED`](crate::search::CANDIDATES_EXAMINED). A page says that it is
 ///    incomplete when a further match or candidate was left out. Pages after the first do not look
 ///    at videos that were uploaded after the newest match of the first.
-/// 9. **Flat.** No call takes longer because there are more videos: each is served by an index.
+/// 9. **Walks** over all states by id see each id exactly once that is present or deleted for the
+///    whole time; one that is registered or deleted meanwhile is seen in one of its states, or not.
+/// 10. **Flat.** No call takes longer because there are more videos: each is served by an index.
 #[async_trait]
 pub(crate) trait Catalog: Send + Sync {
     /// Registers a video (law 4).
@@ -74,6 +76,10 @@ pub(crate) trait Catalog: Send + Sync {
 
     /// Confirms that the whole system will learn of this deletion.
     async fn confirm_deletion(&self, id: Uuid) -> Result<(), CatalogError>;
+
+    /// The states of the present and the deleted ids behind this one, in the order of the ids, at
+    /// most so many (law 9).
+    async fn states_after(&self, after: Uuid, limit: usize) -> Result<StatePage, CatalogError>;
 }
 
 /// What came of a registration.
@@ -94,6 +100,35 @@ pub(crate) enum Entry {
     Present(Video),
     /// What is left of it.
     Deleted(Tombstone),
+}
+
+/// What became of a known id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    /// It is in the catalogue.
+    Present,
+    /// It was, and never comes back.
+    Deleted,
+}
+
+impl Entry {
+    /// The id, and what became of it.
+    pub(crate) fn state(&self) -> (Uuid, State) {
+        match self {
+            Self::Present(video) => (video.facts.id, State::Present),
+            Self::Deleted(tombstone) => (tombstone.video, State::Deleted),
+        }
+    }
+}
+
+/// A part of a walk over all states.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct StatePage {
+    /// In the order of the ids. A store may leave some out that are not known: a page can be empty
+    /// and not the last.
+    pub(crate) states: Vec<(Uuid, State)>,
+    /// Behind which id the walk goes on; `None` at its end.
+    pub(crate) next: Option<Uuid>,
 }
 
 /// A change of a present video.

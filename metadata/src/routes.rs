@@ -14,6 +14,7 @@ use crate::deletions::PendingDeletions;
 use crate::error::ApiError;
 
 mod lists;
+mod states;
 mod titles;
 mod videos;
 
@@ -41,6 +42,7 @@ pub(crate) fn router(api: Api) -> Router {
         )
         .route("/videos/{id}/poster", put(videos::set_poster))
         .route("/titles", get(titles::titles))
+        .route("/states", get(states::walk).post(states::look_up))
         .with_state(api)
 }
 

@@ -45,6 +45,8 @@ macro_rules! for_each_law {
             a_deletion_is_pending_until_it_is_confirmed
             of_deletions_side_by_side_exactly_one_deletes
             a_change_beside_a_deletion_does_not_undo_it
+            a_tombstone_stays_when_everybody_has_learnt_of_it
+            a_walk_over_all_ids_sees_each_state_once_in_order
             an_empty_catalogue_lists_nothing
             each_order_breaks_its_ties_by_the_id
             views_and_edits_move_a_video_to_its_new_place

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use async_trait::async_trait;
 use uuid::Uuid;
 
-use super::{Catalog, CatalogError, Change, Entry, Registration};
+use super::{Catalog, CatalogError, Change, Entry, Registration, StatePage};
 use crate::page::{Listing, Page};
 use crate::video::{NewVideo, Tombstone, Video};
 
@@ -68,5 +68,9 @@ impl Catalog for LateCatalog {
         self.catalog("confirm a deletion")?
             .confirm_deletion(id)
             .await
+    }
+    async fn states_after(&self, after: Uuid, limit: usize) -> Result<StatePage, CatalogError> {
+        let catalog = self.catalog("walk over all ids")?;
+        catalog.states_after(after, limit).await
     }
 }

@@ -17,13 +17,13 @@ use uuid::Uuid;
 
 use self::connection::{CALL, COMMAND, connect, in_time};
 use self::documents::{
-    AWAITED, COLLECTION, DELETED, Kept, PRESENT, count, id as bson_id, text_document,
+    AWAITED, COLLECTION, DELETED, Kept, PRESENT, count, id as bson_id, id_of, text_document,
     tombstone_document, video_document, without_words,
 };
 use self::failure::{Failure, is_duplicate_key};
-use self::indexes::PENDING;
+use self::indexes::{BY_ID, PENDING};
 use self::schema::{Schema, version_of};
-use super::{Catalog, CatalogError, Change, Entry, Registration};
+use super::{Catalog, CatalogError, Change, Entry, Registration, StatePage};
 use crate::config::MongoUrl;
 use crate::page::{Listing, Page};
 use crate::video::{Edit, NewVideo, Tombstone, Video};
@@ -289,6 +289,30 @@ impl MongoCatalog {
         Ok(tombstones)
     }
 
+    /// Reads documents of every state, so that a page costs the same whatever they are.
+    async fn find_states(&self, after: Uuid, limit: usize) -> Result<StatePage, Failure> {
+        let found: Vec<Document> = self
+            .videos
+            .find(doc! { "_id": { "$gt": bson_id(after) } })
+            .sort(doc! { "_id": 1 })
+            .limit(i64::try_from(limit).unwrap_or(i64::MAX))
+            .projection(without_words())
+            .hint(BY_ID.hint())
+            .max_time(COMMAND)
+            .await?
+            .try_collect()
+            .await?;
+        let next = match found.last().filter(|_| found.len() == limit) {
+            Some(last) => Some(id_of(last)?),
+            None => None,
+        };
+        let mut states = Vec::with_capacity(found.len());
+        for document in found {
+            states.extend(self.read(document)?.into_entry().map(|entry| entry.state()));
+        }
+        Ok(StatePage { states, next })
+    }
+
     async fn confirm(&self, id: Uuid) -> Result<(), Failure> {
         let confirmed = doc! { "$set": { "confirmed": true }, "$inc": { "revision": 1_i64 } };
         for _ in 0..TRIES {
@@ -351,6 +375,11 @@ impl Catalog for MongoCatalog {
 
     async fn confirm_deletion(&self, id: Uuid) -> Result<(), CatalogError> {
         self.call("confirm a deletion", self.confirm(id)).await
+    }
+
+    async fn states_after(&self, after: Uuid, limit: usize) -> Result<StatePage, CatalogError> {
+        let states = self.find_states(after, limit);
+        self.call("walk over all ids", states).await
     }
 }
 

@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use self::rows::{IdColumn, NumberColumn, TimeColumn, VideoRow, split_words};
 use self::search::Matches;
-use super::{Catalog, CatalogError, Change, Entry, Registration};
+use super::{Catalog, CatalogError, Change, Entry, Registration, State, StatePage};
 use crate::page::{Listing, Moment, Page, Place, Sort};
 use crate::search::{SearchQuery, terms, words_of};
 use crate::video::{Edit, NewVideo, PosterVersion, Tombstone, Video};
@@ -142,6 +142,27 @@ impl Catalog for SqliteCatalog {
                 .prepare_cached(statements::CONFIRM_TOMBSTONE)?
                 .execute([IdColumn(id)])?;
             Ok(())
+        })
+        .await
+    }
+
+    async fn states_after(&self, after: Uuid, limit: usize) -> Result<StatePage, CatalogError> {
+        self.read("walk over all ids", move |connection| {
+            let states: Vec<(Uuid, State)> = connection
+                .prepare_cached(statements::STATES_AFTER)?
+                .query_map(params![IdColumn(after), row_count(limit)], |row| {
+                    let is_deleted: bool = row.get(1)?;
+                    let state = if is_deleted {
+                        State::Deleted
+                    } else {
+                        State::Present
+                    };
+                    Ok((row.get::<_, IdColumn>(0)?.0, state))
+                })?
+                .collect::<rusqlite::Result<_>>()?;
+            let is_full = states.len() == limit;
+            let next = states.last().filter(|_| is_full).map(|(id, _)| *id);
+            Ok(StatePage { states, next })
         })
         .await
     }

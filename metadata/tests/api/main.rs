@@ -23,6 +23,7 @@ mod deleting;
 mod guard;
 mod lists;
 mod restarts;
+mod states;
 mod videos;
 mod views;
 

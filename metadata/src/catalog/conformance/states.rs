@@ -1,9 +1,10 @@
 //! Laws 1 to 6: what becomes of one id.
 
 use futures_util::future::join_all;
+use uuid::Uuid;
 
 use super::{delete, find, found, id, new_title, new_video, register, time, title};
-use crate::catalog::{Catalog, Change, Entry, Registration};
+use crate::catalog::{Catalog, Change, Entry, Registration, State};
 use crate::page::Sort;
 use crate::video::{Description, Edit, PosterVersion, Tags, Tombstone, Video};
 
@@ -289,4 +290,55 @@ pub(crate) async fn a_change_beside_a_deletion_does_not_undo_it(catalog: &dyn Ca
     }
     assert!(found(catalog, "title").await.is_empty());
     assert!(found(catalog, "edited").await.is_empty());
+}
+
+/// Nothing that was kept elsewhere, however old, brings a deleted video back.
+pub(crate) async fn a_tombstone_stays_when_everybody_has_learnt_of_it(catalog: &dyn Catalog) {
+    register(catalog, 1, "Title").await;
+    delete(catalog, 1).await;
+    catalog.confirm_deletion(id(1)).await.unwrap();
+    assert!(catalog.pending_deletions(10).await.unwrap().is_empty());
+    let again = catalog.register(new_video(1, "Title")).await.unwrap();
+    assert_eq!(again, Registration::Deleted);
+    let entries = catalog.look_up(&[id(1)]).await.unwrap();
+    assert!(matches!(entries[..], [Entry::Deleted(_)]));
+    let walk = catalog.states_after(Uuid::nil(), 10).await.unwrap();
+    assert_eq!(walk.states, [(id(1), State::Deleted)]);
+}
+
+pub(crate) async fn a_walk_over_all_ids_sees_each_state_once_in_order(catalog: &dyn Catalog) {
+    let empty = catalog.states_after(Uuid::nil(), 3).await.unwrap();
+    assert_eq!((empty.states.len(), empty.next), (0, None));
+
+    let mut expected = Vec::new();
+    for n in [4, 1, 7, 3, 9, 2] {
+        register(catalog, n, "Title").await;
+    }
+    for n in [3, 9] {
+        delete(catalog, n).await;
+    }
+    // Of which only a view is known.
+    for n in [5, 6, 8] {
+        catalog.amend(id(n), Change::ViewNumber(1)).await.unwrap();
+    }
+    for n in [1, 2, 3, 4, 7, 9] {
+        let is_deleted = [3, 9].contains(&n);
+        let state = if is_deleted {
+            State::Deleted
+        } else {
+            State::Present
+        };
+        expected.push((id(n), state));
+    }
+    for limit in [1, 2, 3, 4, 100] {
+        let mut seen = Vec::new();
+        let mut after = Some(Uuid::nil());
+        while let Some(last) = after {
+            let page = catalog.states_after(last, limit).await.unwrap();
+            assert!(page.states.len() <= limit);
+            seen.extend(page.states);
+            after = page.next;
+        }
+        assert_eq!(seen, expected, "{limit}");
+    }
 }

@@ -203,6 +203,16 @@ pub(super) fn id(id: Uuid) -> Bson {
     bson_uuid(id).into()
 }
 
+/// The id of a stored document.
+pub(super) fn id_of(document: &Document) -> Result<Uuid, Failure> {
+    match document.get("_id") {
+        Some(Bson::Binary(binary)) => {
+            Uuid::from_slice(&binary.bytes).map_err(|_| Failure::Impossible("an id"))
+        }
+        _ => Err(Failure::Impossible("an id")),
+    }
+}
+
 /// A time as it is stored.
 pub(super) fn date(time: Timestamp) -> DateTime {
     DateTime::from_millis(time.as_millisecond())

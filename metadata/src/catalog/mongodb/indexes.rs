@@ -59,7 +59,14 @@ pub(super) const BY_SCHEMA: Index = Index {
     only: None,
 };
 
-/// All of them.
+/// The index that every collection has by itself.
+pub(super) const BY_ID: Index = Index {
+    name: "_id_",
+    keys: || doc! { "_id": 1 },
+    only: None,
+};
+
+/// All that are made.
 pub(super) const ALL: [Index; 6] = [BY_UPLOAD, BY_TITLE, BY_VIEWS, BY_TERM, PENDING, BY_SCHEMA];
 
 impl Index {

@@ -120,6 +120,9 @@ statements! {
     PENDING_TOMBSTONES =
         "SELECT id, deleted_at FROM tombstones WHERE confirmed = 0 \
          ORDER BY deleted_at, id LIMIT ?1";
+    STATES_AFTER =
+        "SELECT id, 0 FROM videos WHERE id > ?1 UNION ALL \
+         SELECT id, 1 FROM tombstones WHERE id > ?1 ORDER BY id LIMIT ?2";
     CONFIRM_TOMBSTONE = "UPDATE tombstones SET confirmed = 1 WHERE id = ?1";
 
     // For moving the whole catalogue.

@@ -12,7 +12,7 @@ use mongodb::event::EventHandler;
 use mongodb::event::command::CommandEvent;
 
 use super::super::documents::COLLECTION;
-use super::super::indexes::{ALL, Index};
+use super::super::indexes::{ALL, BY_ID, Index};
 
 /// Every command that was sent, in order.
 #[derive(Clone, Default)]
@@ -199,7 +199,8 @@ fn is_served(query: &Query) -> Result<(), String> {
     let Some(hint) = hint else {
         return Err("no index is named".to_owned());
     };
-    let index = ALL.iter().find(|index| index.name == hint);
+    let mut indexes = ALL.iter().chain([&BY_ID]);
+    let index = indexes.find(|index| index.name == hint);
     let index = index.ok_or_else(|| format!("{hint} is not declared"))?;
     serves(index, filter, &equal, &ranges, sort)
 }
