@@ -10,7 +10,8 @@ use history::config::ViewLogUrl;
 use metadata::config::CatalogUrl;
 use service_kit::health;
 use service_kit::settings::{ProcessSettings, ServerSettings, loopback};
-use video_storage::{StoreSettings, StoreUrl};
+use video_storage::reconcile::ReconcileArguments;
+use video_storage::{StoreSettings, StoreUrl, UpkeepSettings};
 
 use crate::{copy, dead_letters, samples};
 
@@ -49,6 +50,11 @@ pub enum Task {
     },
     /// Copy everything from one set of engines to another: to grow, to back up, to restore
     Copy(Box<copy::Settings>),
+    /// Compare the store with the catalogue, finish what is half done, and report what is wrong
+    ///
+    /// The FlixTube that runs on the data folder does it; if none does, one is started for it.
+    /// Exit code: 0 when nothing is wrong, 1 when it could not be done, 3 when something is wrong.
+    Reconcile(ReconcileArguments),
 }
 
 /// What the system needs.
@@ -106,6 +112,10 @@ pub struct Config {
     /// Who may reach and change this server.
     #[command(flatten)]
     pub public: PublicSettings,
+
+    /// Keeping store and catalogue together.
+    #[command(flatten)]
+    pub upkeep: UpkeepSettings,
 
     /// The bounds of the HTTP servers.
     #[command(flatten)]

@@ -4,25 +4,31 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use flixtube::config::Task;
-use flixtube::{Command, System, copy, dead_letters, samples};
+use flixtube::{Command, System, copy, dead_letters, reconcile, samples};
 use service_kit::health::Check;
 use service_kit::{command_line, process};
 use tokio_util::sync::CancellationToken;
+use video_storage::reconcile::{EXIT_FINDINGS, ReconcileArguments};
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let command: Command = command_line::parse();
     let done = match &command.task {
-        None => run(&command).await,
+        None => run(&command).await.map(|()| ExitCode::SUCCESS),
         Some(Task::Health(question)) => {
             return Check::new(command.config.operators(), question.clone()).run();
         }
-        Some(Task::PutSamples(errand)) => put_samples(&command, errand).await,
-        Some(Task::DeadLetters { action }) => work_on_dead_letters(&command, action).await,
+        Some(Task::PutSamples(errand)) => put_samples(&command, errand)
+            .await
+            .map(|()| ExitCode::SUCCESS),
+        Some(Task::DeadLetters { action }) => work_on_dead_letters(&command, action)
+            .await
+            .map(|()| ExitCode::SUCCESS),
+        Some(Task::Reconcile(arguments)) => Box::pin(compare(&command, *arguments)).await,
         Some(Task::Copy(settings)) => return copy_everything(&command, settings).await,
     };
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             say_error(&error);
             ExitCode::FAILURE
@@ -118,6 +124,17 @@ async fn copy_everything(command: &Command, settings: &copy::Settings) -> ExitCo
             }
         }
     }
+}
+
+async fn compare(command: &Command, arguments: ReconcileArguments) -> anyhow::Result<ExitCode> {
+    process::init(&command.process)?;
+    let report = reconcile::run(&command.config, arguments.into()).await?;
+    say(report.to_string().trim_end());
+    Ok(if report.is_fine() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(EXIT_FINDINGS)
+    })
 }
 
 #[expect(

@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
+use crate::control::{Control, ControlFile};
 use crate::data_folder::{DataFolder, DataFolderError};
 
 /// The whole system, bound to its ports.
@@ -26,6 +27,8 @@ pub struct System {
     metadata: metadata::Service,
     history: history::Service,
     admin: AdminServer,
+    control: Control,
+    control_file: ControlFile,
     data: DataFolder,
 }
 
@@ -135,11 +138,16 @@ impl System {
             events: bus.clone(),
             max_video_bytes: config.max_video_bytes,
             max_concurrent_uploads: config.max_concurrent_uploads.into(),
+            upkeep: config.upkeep.clone(),
             server: inner.clone(),
         })
         .await
         .map_err(|error| failed("video-storage", error))?;
         let video_storage_url = ServiceUrl::at(video_storage.local_addr());
+        let control = Control {
+            video_storage: video_storage.local_addr(),
+            token: token.clone(),
+        };
 
         let video_streaming = video_streaming::Service::bind(video_streaming::Config {
             listen: loopback(0),
@@ -170,6 +178,10 @@ impl System {
         .map_err(|error| failed("gateway", error))?;
 
         let admin = bind_admin(config, gateway.local_addr()).await?;
+        let control_file = ControlFile::write(&config.data, &control).map_err(|source| {
+            let path = config.data.clone();
+            DataFolderError::Unusable { path, source }
+        })?;
         Ok(Self {
             gateway,
             video_streaming,
@@ -177,6 +189,8 @@ impl System {
             metadata,
             history,
             admin,
+            control,
+            control_file,
             data,
         })
     }
@@ -189,6 +203,11 @@ impl System {
     /// Where operators are answered.
     pub fn admin_addr(&self) -> SocketAddr {
         self.admin.local_addr()
+    }
+
+    /// How a command of this machine reaches it.
+    pub(crate) fn control(&self) -> &Control {
+        &self.control
     }
 
     /// What the services have: readiness, metrics.
@@ -213,6 +232,8 @@ impl System {
             metadata,
             history,
             admin,
+            control: _,
+            control_file,
             data,
         } = self;
         let mut services = Services::default();
@@ -233,7 +254,7 @@ impl System {
         };
         let stopped = services.stop().await;
         // Held until the last service has closed its files.
-        drop(data);
+        drop((control_file, data));
         early.and(stopped)
     }
 }

@@ -41,7 +41,8 @@ impl ServiceToken {
         Self(token)
     }
 
-    pub(crate) fn as_str(&self) -> &str {
+    /// The token itself, for the client of a call and for a process that this one trusts.
+    pub fn as_str(&self) -> &str {
         &self.0
     }
 }

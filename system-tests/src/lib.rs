@@ -98,6 +98,7 @@ impl Rig {
             events: events.clone(),
             max_video_bytes: 64 * 1024 * 1024,
             max_concurrent_uploads: 16,
+            upkeep: video_storage::UpkeepSettings::default(),
             server: server.clone(),
         });
         let video_storage = video_storage.await.unwrap();

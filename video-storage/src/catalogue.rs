@@ -1,17 +1,27 @@
-//! Telling the catalogue, which is the service `metadata`, of a complete upload.
+//! What this service has to do with the catalogue, which is the service `metadata`: it tells it of
+//! complete uploads, and asks what became of them.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use axum::http::{Method, StatusCode};
 use jiff::Timestamp;
-use serde::Serialize;
 use serde::de::IgnoredAny;
+use serde::{Deserialize, Serialize};
 use service_kit::client::{CallError, ServiceClient};
+
+use uuid::Uuid;
 
 use crate::record::UploadRecord;
 
 /// The client of an upload waits for this; a catalogue that is slower learns of it later.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Nobody waits for a comparison; a catalogue that is busy is given this.
+const COMPARING: Duration = Duration::from_secs(10);
+
+/// Ids that are asked about at once, at most.
+pub(crate) const MOST_IDS: usize = 500;
 
 /// The catalogue, as far as this service needs it.
 #[derive(Clone, Debug)]
@@ -24,6 +34,40 @@ pub(crate) enum Registration {
     Listed,
     /// It was deleted; nothing must bring it back.
     Deleted,
+}
+
+/// What became of an id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum State {
+    Present,
+    Deleted,
+    /// It was never registered.
+    Unknown,
+}
+
+#[derive(Serialize)]
+struct IdsBody<'a> {
+    ids: &'a [Uuid],
+}
+
+#[derive(Deserialize)]
+struct StatesBody {
+    states: BTreeMap<Uuid, State>,
+}
+
+/// A part of the walk over all that the catalogue knows, in the order of the ids.
+#[derive(Debug, Deserialize)]
+pub(crate) struct KnownIds {
+    pub(crate) known: Vec<KnownId>,
+    /// Behind which id it goes on.
+    pub(crate) next: Option<Uuid>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub(crate) struct KnownId {
+    pub(crate) id: Uuid,
+    pub(crate) state: State,
 }
 
 #[derive(Serialize)]
@@ -77,5 +121,20 @@ impl Catalogue {
             Err(error) if error.status() == Some(StatusCode::GONE) => Ok(Registration::Deleted),
             Err(error) => Err(error),
         }
+    }
+    /// What became of these ids, of which there are [`MOST_IDS`] at most.
+    pub(crate) async fn states(&self, ids: &[Uuid]) -> Result<BTreeMap<Uuid, State>, CallError> {
+        let body = IdsBody { ids };
+        let answer: StatesBody = self
+            .0
+            .send_json(Method::POST, "/states", &body, COMPARING)
+            .await?;
+        Ok(answer.states)
+    }
+
+    /// The present and the deleted ids behind this one, in their order.
+    pub(crate) async fn known_after(&self, after: Uuid) -> Result<KnownIds, CallError> {
+        let path = format!("/states?after={after}&limit={MOST_IDS}");
+        self.0.get_json(&path, COMPARING).await
     }
 }

@@ -2,7 +2,7 @@
 //! then the removal of its intent. Until that is gone the work is tried again, whatever happens.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
@@ -13,12 +13,12 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::catalogue::{Catalogue, Registration};
-use crate::idempotency::KeyHash;
+use crate::keys::{Claim, Keys};
 use crate::measures::Measures;
-use crate::record::{KeyDocument, UploadRecord, now};
+use crate::record::UploadRecord;
 use crate::records::Records;
 use crate::removal::remove_video;
-use crate::store::{Created, Object, Store, StoreError};
+use crate::store::{Object, Store, StoreError};
 
 /// An upload is to be listed within 5 s of the catalogue's return.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -43,13 +43,11 @@ pub(crate) enum Completed {
 pub(crate) struct Completion {
     store: Store,
     records: Records,
+    keys: Arc<Keys>,
     catalogue: Catalogue,
     measures: Measures,
     /// Uploads that are not listed, and whether it was logged that the catalogue refuses them.
     pending: Mutex<BTreeMap<Uuid, Refusal>>,
-    /// Taking over an expired key is not atomic in the store. Replicas that share a store may
-    /// both win then; within a process they may not.
-    claiming: tokio::sync::Mutex<()>,
     recovered: watch::Sender<bool>,
 }
 
@@ -59,38 +57,22 @@ enum Refusal {
     Logged,
 }
 
-enum Claim {
-    Ours,
-    Theirs(Box<UploadRecord>),
-}
-
 impl Completion {
     pub(crate) fn new(
         store: Store,
         records: Records,
+        keys: Arc<Keys>,
         catalogue: Catalogue,
         measures: Measures,
     ) -> Self {
         Self {
             store,
             records,
+            keys,
             catalogue,
             measures,
             pending: Mutex::default(),
-            claiming: tokio::sync::Mutex::default(),
             recovered: watch::Sender::new(false),
-        }
-    }
-
-    /// The earlier upload that was sent with this key, if there is one.
-    pub(crate) async fn upload_of(
-        &self,
-        key: &KeyHash,
-    ) -> Result<Option<UploadRecord>, StoreError> {
-        let object = Object::key(key.as_hex());
-        match self.store.get_json::<KeyDocument>(&object).await? {
-            Some(holder) if holder.is_valid(now()) => self.records.read(holder.video).await,
-            Some(_) | None => Ok(None),
         }
     }
 
@@ -133,11 +115,21 @@ impl Completion {
     /// Notes a complete upload of an earlier run. Its key is claimed first: its client may be
     /// about to send it again.
     pub(crate) async fn adopt(&self, record: &UploadRecord) -> Result<(), StoreError> {
-        if let Claim::Theirs(_) = self.claim(record).await? {
-            return remove_video(&self.store, &self.records, record.id).await;
+        if let Claim::Theirs(_) = self.keys.claim(record).await? {
+            return self.remove(record).await;
         }
         self.keep_pending(record.id);
         Ok(())
+    }
+
+    /// Puts an upload that was complete and listed once back into the catalogue. Its key is left
+    /// alone: it was decided about then, and may stand for a later upload by now.
+    pub(crate) async fn restore(&self, record: &UploadRecord) -> Result<Registration, CallError> {
+        self.catalogue.register(record).await
+    }
+
+    async fn remove(&self, record: &UploadRecord) -> Result<(), StoreError> {
+        remove_video(&self.store, &self.records, &self.keys, record.id).await
     }
 
     /// Registers what is pending, once a second, until shutdown.
@@ -187,8 +179,8 @@ impl Completion {
     }
 
     async fn try_complete(&self, record: &UploadRecord) -> Result<Completed, Unfinished> {
-        if let Claim::Theirs(winner) = self.claim(record).await? {
-            remove_video(&self.store, &self.records, record.id).await?;
+        if let Claim::Theirs(winner) = self.keys.claim(record).await? {
+            self.remove(record).await?;
             return Ok(Completed::Superseded(winner));
         }
         let registered = self.catalogue.register(record).await;
@@ -199,47 +191,9 @@ impl Completion {
                 Ok(Completed::Listed)
             }
             Registration::Deleted => {
-                remove_video(&self.store, &self.records, record.id).await?;
+                self.remove(record).await?;
                 Ok(Completed::Deleted)
             }
-        }
-    }
-
-    /// Makes the key stand for this upload, unless it stands for another.
-    async fn claim(&self, record: &UploadRecord) -> Result<Claim, StoreError> {
-        let Some(key) = &record.key else {
-            return Ok(Claim::Ours);
-        };
-        let _one_at_a_time = self.claiming.lock().await;
-        let object = Object::key(key.as_hex());
-        loop {
-            let document = KeyDocument::new(record.id, record.uploaded_at);
-            if self.store.create_json(&object, &document).await? == Created::Yes {
-                return Ok(Claim::Ours);
-            }
-            let Some(holder) = self.store.get_json::<KeyDocument>(&object).await? else {
-                continue;
-            };
-            if holder.video == record.id {
-                return Ok(Claim::Ours);
-            }
-            if holder.is_valid(record.uploaded_at)
-                && let Some(winner) = self.records.read(holder.video).await?
-            {
-                return Ok(Claim::Theirs(Box::new(winner)));
-            }
-            self.store.remove(&object).await?;
-        }
-    }
-
-    /// Removes a key that is older than its lifetime; it may have been claimed anew meanwhile.
-    pub(crate) async fn remove_expired_key(&self, hash: &str) -> Result<(), StoreError> {
-        let _one_at_a_time = self.claiming.lock().await;
-        let object = Object::key(hash);
-        match self.store.get_json::<KeyDocument>(&object).await {
-            Ok(Some(holder)) if holder.is_valid(now()) => Ok(()),
-            Ok(_) | Err(StoreError::Damaged { .. }) => self.store.remove(&object).await,
-            Err(error) => Err(error),
         }
     }
 

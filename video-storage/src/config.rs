@@ -1,12 +1,13 @@
 //! Settings: each is a flag and an environment variable of the same name.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
-use clap::Parser;
+use clap::{Args, Parser};
 use events::BusSource;
 use service_kit::client::ServiceUrl;
 use service_kit::guard::ServiceToken;
-use service_kit::settings::{ServerSettings, loopback};
+use service_kit::settings::{ServerSettings, loopback, seconds};
 
 use crate::store::{StoreSettings, StoreUrl};
 
@@ -62,9 +63,43 @@ pub struct Config {
     #[arg(long, env = "MAX_CONCURRENT_UPLOADS", default_value_t = DEFAULT_MAX_CONCURRENT_UPLOADS, value_parser = places)]
     pub max_concurrent_uploads: usize,
 
+    /// What is done beside serving
+    #[command(flatten)]
+    pub upkeep: UpkeepSettings,
+
     /// The bounds of the HTTP server
     #[command(flatten)]
     pub server: ServerSettings,
+}
+
+/// Keeping store and catalogue together.
+#[derive(Clone, Debug, Args)]
+pub struct UpkeepSettings {
+    /// In a store that replicas share: after how many seconds without a sign of life an upload
+    /// counts as dead and is taken away
+    #[arg(long = "upload-lease-seconds", env = "UPLOAD_LEASE_SECONDS", default_value = "180", value_parser = a_second_or_more)]
+    pub upload_lease: Duration,
+
+    /// How often the whole store is compared with the catalogue, in seconds
+    #[arg(long = "reconcile-period-seconds", env = "RECONCILE_PERIOD_SECONDS", default_value = "86400", value_parser = a_second_or_more)]
+    pub reconcile_period: Duration,
+}
+
+impl Default for UpkeepSettings {
+    fn default() -> Self {
+        Self {
+            upload_lease: Duration::from_mins(3),
+            reconcile_period: Duration::from_hours(24),
+        }
+    }
+}
+
+fn a_second_or_more(text: &str) -> Result<Duration, String> {
+    let duration = seconds(text)?;
+    if duration < Duration::from_secs(1) {
+        return Err("one second or more is needed".to_owned());
+    }
+    Ok(duration)
 }
 
 fn places(text: &str) -> Result<usize, String> {
@@ -93,6 +128,9 @@ mod tests {
         assert_eq!(config.listen.port(), 4020);
         assert_eq!(config.max_video_bytes, 17_179_869_184);
         assert_eq!(config.store_url.to_string(), "file:./data/videos");
+        let upkeep = UpkeepSettings::default();
+        assert_eq!(config.upkeep.upload_lease, upkeep.upload_lease);
+        assert_eq!(config.upkeep.reconcile_period, upkeep.reconcile_period);
     }
 
     #[test]
@@ -113,6 +151,7 @@ mod tests {
             ),
             ("--max-concurrent-uploads", "0", "a number from 1 to 10000"),
             ("--service-token", "short", "at least 32"),
+            ("--upload-lease-seconds", "0", "one second or more"),
         ] {
             let refused = Config::try_parse_from(["video-storage", flag, value]).unwrap_err();
             assert!(refused.to_string().contains(says), "{refused}");

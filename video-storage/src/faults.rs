@@ -1,6 +1,7 @@
 //! What uploads and reads do when the store fails under them, on an engine other than files.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, StatusCode};
@@ -14,6 +15,8 @@ use tokio::sync::Semaphore;
 
 use crate::catalogue::Catalogue;
 use crate::completion::Completion;
+use crate::keys::Keys;
+use crate::lease::Lease;
 use crate::measures::Measures;
 use crate::record::UploadRecord;
 use crate::records::Records;
@@ -36,9 +39,11 @@ async fn room() -> Room {
     let context = ServiceContext::new("test");
     let measures = Measures::new(&context.metrics);
     let nowhere = ServiceClient::new(ServiceUrl::at(loopback(1)), &ServiceToken::random());
+    let keys = Arc::new(Keys::new(store.clone(), records.clone()));
     let completion = Arc::new(Completion::new(
         store.clone(),
         records.clone(),
+        Arc::clone(&keys),
         Catalogue::new(nowhere),
         measures.clone(),
     ));
@@ -48,6 +53,8 @@ async fn room() -> Room {
         uploads: Uploads {
             store: store.clone(),
             records: records.clone(),
+            keys,
+            lease: Lease::on(&store, Duration::from_mins(3)),
             completion,
             running: Running::default(),
             measures: measures.clone(),

@@ -14,13 +14,19 @@ mod error;
 #[cfg(test)]
 mod faults;
 mod idempotency;
+mod keys;
+mod lease;
 mod measures;
 mod media;
 mod poster;
 mod preconditions;
+pub mod reconcile;
+mod reconciler;
 mod record;
 mod records;
 mod removal;
+#[cfg(test)]
+mod replicas;
 mod routes;
 mod running;
 mod serve;
@@ -42,7 +48,7 @@ use service_kit::telemetry;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-pub use config::{Config, DEFAULT_MAX_CONCURRENT_UPLOADS, DEFAULT_MAX_VIDEO_BYTES};
+pub use config::{Config, DEFAULT_MAX_CONCURRENT_UPLOADS, DEFAULT_MAX_VIDEO_BYTES, UpkeepSettings};
 pub use store::{
     AzureSettings, Bucket, Credential, Endpoint, GoogleSettings, InvalidEndpoint, InvalidStoreUrl,
     OpenError, S3Settings, StoreError, StoreSettings, StoreUrl,
@@ -51,8 +57,11 @@ pub use store::{
 use catalogue::Catalogue;
 use completion::Completion;
 use deletion::Deletion;
+use keys::Keys;
+use lease::Lease;
 use measures::Measures;
 use poster::Posters;
+use reconciler::{Asked, Reconciler, Runs};
 use records::Records;
 use routes::App;
 use running::Running;
@@ -120,7 +129,9 @@ pub struct Service {
     events: BusSource,
     deletion: Arc<Deletion>,
     completion: Arc<Completion>,
-    sweeper: Sweeper,
+    sweeper: Arc<Sweeper>,
+    reconciler: Reconciler,
+    asked: Asked,
     store: Store,
     store_url: StoreUrl,
 }
@@ -129,29 +140,18 @@ impl Service {
     /// Opens the port and, where they are there, the store and the event bus. A store in a cloud
     /// or a bus that is not there yet is waited for by [`run`](Self::run).
     pub async fn bind(config: Config) -> Result<Self, BindError> {
-        let server = HttpServer::bind(config.listen, &config.server)
+        let address = config.listen;
+        let server = HttpServer::bind(address, &config.server)
             .await
-            .map_err(|source| BindError::Listen {
-                address: config.listen,
-                source,
-            })?;
+            .map_err(|source| BindError::Listen { address, source })?;
         let mut settings = config.store.clone();
         settings.take_over = config.server.take_over;
-        let store = Store::open(&config.store_url, &settings)
-            .await
-            .map_err(|source| BindError::Store {
-                url: config.store_url.clone(),
-                source,
-            })?;
-        let bus = match config.events.open().await {
-            Ok(bus) => Some(bus),
-            Err(error) if error.is_unavailable() => {
-                let error = telemetry::chain(&error);
-                tracing::warn!(error, "the event bus is not there yet");
-                None
-            }
-            Err(error) => return Err(BindError::Events(error)),
-        };
+        let opened = Store::open(&config.store_url, &settings).await;
+        let store = opened.map_err(|source| BindError::Store {
+            url: config.store_url.clone(),
+            source,
+        })?;
+        let bus = open_if_there(&config.events).await?;
 
         let context = ServiceContext::new("video-storage");
         // Closed until `run` has found them there.
@@ -160,19 +160,32 @@ impl Service {
         let measures = Measures::new(&context.metrics);
         let records = Records::new(store.clone());
         let client = ServiceClient::new(config.metadata_url, &config.service_token);
+        let catalogue = Catalogue::new(client);
+        let keys = Arc::new(Keys::new(store.clone(), records.clone()));
+        let lease = Lease::on(&store, config.upkeep.upload_lease);
         let completion = Arc::new(Completion::new(
             store.clone(),
             records.clone(),
-            Catalogue::new(client),
+            Arc::clone(&keys),
+            catalogue.clone(),
             measures.clone(),
         ));
-        let redirects = config.store.redirect_seconds;
-        let redirects = Redirects((redirects > 0).then(|| Duration::from_secs(redirects.into())));
         let running = Running::default();
+        let sweeper = Arc::new(Sweeper {
+            store: store.clone(),
+            records: records.clone(),
+            keys: Arc::clone(&keys),
+            lease,
+            completion: Arc::clone(&completion),
+            running: running.clone(),
+        });
+        let (runs, asked) = Runs::new();
         let app = App {
             uploads: Arc::new(Uploads {
                 store: store.clone(),
                 records: records.clone(),
+                keys: Arc::clone(&keys),
+                lease,
                 completion: Arc::clone(&completion),
                 running: running.clone(),
                 measures: measures.clone(),
@@ -189,14 +202,15 @@ impl Service {
                     context.tasks.clone(),
                 ),
                 tasks: context.tasks.clone(),
-                redirects,
+                redirects: redirects(&config.store),
                 measures: measures.clone(),
             }),
             posters: Arc::new(Posters {
                 store: store.clone(),
                 records: records.clone(),
-                measures,
+                measures: measures.clone(),
             }),
+            runs,
         };
         Ok(Self {
             server,
@@ -207,13 +221,21 @@ impl Service {
             deletion: Arc::new(Deletion {
                 store: store.clone(),
                 records: records.clone(),
+                keys: Arc::clone(&keys),
             }),
-            sweeper: Sweeper {
+            reconciler: Reconciler {
                 store: store.clone(),
                 records,
-                completion: Arc::clone(&completion),
+                keys,
                 running,
+                catalogue,
+                completion: Arc::clone(&completion),
+                sweeper: Arc::clone(&sweeper),
+                measures,
+                period: config.upkeep.reconcile_period,
             },
+            asked,
+            sweeper,
             completion,
             store,
             context,
@@ -263,7 +285,9 @@ impl Service {
             tokio::join!(
                 self.store.watch(&self.store_url, &gate, shutdown.clone()),
                 self.completion.run(shutdown.clone()),
-                self.sweeper.run(shutdown.clone()),
+                // On the heap: what they hold while they wait would be carried by every caller.
+                Box::pin(self.sweeper.run(shutdown.clone())),
+                Box::pin(self.reconciler.run(self.asked, shutdown.clone())),
             );
             Ok(())
         };
@@ -274,6 +298,23 @@ impl Service {
             self.store.release();
         }
         ended
+    }
+}
+
+fn redirects(settings: &StoreSettings) -> Redirects {
+    let seconds = settings.redirect_seconds;
+    Redirects((seconds > 0).then(|| Duration::from_secs(seconds.into())))
+}
+
+async fn open_if_there(source: &BusSource) -> Result<Option<Arc<dyn EventBus>>, BindError> {
+    match source.open().await {
+        Ok(bus) => Ok(Some(bus)),
+        Err(error) if error.is_unavailable() => {
+            let error = telemetry::chain(&error);
+            tracing::warn!(error, "the event bus is not there yet");
+            Ok(None)
+        }
+        Err(error) => Err(BindError::Events(error)),
     }
 }
 

@@ -3,15 +3,21 @@
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use service_kit::settings::{ProcessSettings, loopback};
 use service_kit::{command_line, process, telemetry};
+use video_storage::reconcile::{self, EXIT_FINDINGS, ReconcileArguments};
 use video_storage::{Config, Service};
 
 /// Takes videos in and serves their bytes.
+///
+/// Without a command it does so until SIGINT or SIGTERM.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Program {
+    #[command(subcommand)]
+    task: Option<Task>,
+
     #[command(flatten)]
     config: Config,
 
@@ -23,6 +29,15 @@ struct Program {
     process: ProcessSettings,
 }
 
+#[derive(Clone, Copy, Debug, Subcommand)]
+enum Task {
+    /// Compare the store with the catalogue, finish what is half done, and report what is wrong
+    ///
+    /// The service that answers at LISTEN does it; if none does, it is done here. Exit code: 0 when
+    /// nothing is wrong, 1 when it could not be done, 3 when something is wrong.
+    Reconcile(ReconcileArguments),
+}
+
 #[tokio::main]
 async fn main() -> ExitCode {
     let program = match command_line::parse_service() {
@@ -31,7 +46,7 @@ async fn main() -> ExitCode {
     };
     // The settings of all the stores make it too large for the stack of a thread.
     match Box::pin(run(program)).await {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             tracing::error!(error = telemetry::chain(error.as_ref()), "cannot go on");
             ExitCode::FAILURE
@@ -39,8 +54,15 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(program: Program) -> anyhow::Result<()> {
+async fn run(program: Program) -> anyhow::Result<ExitCode> {
     process::init(&program.process)?;
+    match program.task {
+        None => Box::pin(serve(program)).await.map(|()| ExitCode::SUCCESS),
+        Some(Task::Reconcile(arguments)) => Box::pin(reconcile(program, arguments)).await,
+    }
+}
+
+async fn serve(program: Program) -> anyhow::Result<()> {
     let service = Service::bind(program.config).await?;
     let context = service.context().clone();
     process::run(program.admin_listen, context, |shutdown| {
@@ -48,4 +70,18 @@ async fn run(program: Program) -> anyhow::Result<()> {
     })
     .await?;
     Ok(())
+}
+
+#[expect(
+    clippy::print_stdout,
+    reason = "this is what the person at the terminal asked for"
+)]
+async fn reconcile(program: Program, arguments: ReconcileArguments) -> anyhow::Result<ExitCode> {
+    let report = Box::pin(reconcile::run(program.config, arguments.into())).await?;
+    print!("{report}");
+    Ok(if report.is_fine() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(EXIT_FINDINGS)
+    })
 }

@@ -6,6 +6,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use service_kit::context::Metrics;
 
+use crate::reconciler::ReportBody;
+
 /// How an upload ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
@@ -51,6 +53,9 @@ pub(crate) struct Measures {
     /// Uploads that the catalogue does not know yet.
     pub(crate) pending: Gauge<i64>,
     uploads: Family<OutcomeLabel, Counter>,
+    entries_without_bytes: Gauge<i64>,
+    strays: Gauge<i64>,
+    reconciled_at: Gauge<i64>,
 }
 
 impl Measures {
@@ -64,10 +69,31 @@ impl Measures {
                 "Complete uploads that the catalogue does not know yet",
             ),
             uploads: metrics.counters("video_uploads", "Uploads by how they ended"),
+            entries_without_bytes: metrics.gauge(
+                "video_entries_without_bytes",
+                "Videos of the catalogue whose bytes or record are gone, by the last complete run",
+            ),
+            strays: metrics.gauge(
+                "video_strays",
+                "What is in the store and belongs to nothing, by the last complete run",
+            ),
+            reconciled_at: metrics.gauge(
+                "video_reconciled_timestamp_seconds",
+                "When store and catalogue were last compared as a whole; 0 if never",
+            ),
         }
     }
 
     pub(crate) fn upload_ended(&self, outcome: Outcome) {
         self.uploads.get_or_create(&outcome.into()).inc();
+    }
+
+    /// What the last complete run has found, of whatever replica.
+    pub(crate) fn reconciled(&self, report: &ReportBody) {
+        let gauge = |count| i64::try_from(count).unwrap_or(i64::MAX);
+        self.entries_without_bytes
+            .set(gauge(report.entries_without_bytes.count));
+        self.strays.set(gauge(report.strays.count));
+        self.reconciled_at.set(report.ended_at.as_second());
     }
 }

@@ -135,6 +135,34 @@ impl TryFrom<RecordDocument> for UploadRecord {
     }
 }
 
+/// `records/{id}.json` of an upload that stopped renewing its intent and was taken away: it takes
+/// the place of the record, so that the upload cannot become complete any more.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct AbandonedDocument {
+    schema: u32,
+    id: Uuid,
+    abandoned_at: Timestamp,
+}
+
+impl AbandonedDocument {
+    pub(crate) fn new(id: Uuid, abandoned_at: Timestamp) -> Self {
+        Self {
+            schema: SCHEMA,
+            id,
+            abandoned_at,
+        }
+    }
+}
+
+/// What may lie at `records/{id}.json`.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum RecordObject {
+    Complete(Box<RecordDocument>),
+    #[expect(dead_code, reason = "that it is one says all; its time is the store's")]
+    Abandoned(AbandonedDocument),
+}
+
 /// `intents/{id}.json`: written before the first byte, removed when nothing is left to do.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct IntentDocument {
@@ -151,6 +179,10 @@ impl IntentDocument {
             begun_at,
         }
     }
+
+    pub(crate) fn id(&self) -> Uuid {
+        self.id
+    }
 }
 
 /// `keys/{hash}.json`: which upload a key stands for.
@@ -159,6 +191,9 @@ pub(crate) struct KeyDocument {
     schema: u32,
     pub(crate) video: Uuid,
     created_at: Timestamp,
+    /// It stands for nothing any more and is about to be removed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) released: bool,
 }
 
 impl KeyDocument {
@@ -170,11 +205,26 @@ impl KeyDocument {
             schema: SCHEMA,
             video,
             created_at,
+            released: false,
+        }
+    }
+
+    /// The same, about to be removed.
+    pub(crate) fn released(self) -> Self {
+        Self {
+            released: true,
+            ..self
         }
     }
 
     pub(crate) fn is_valid(&self, now: Timestamp) -> bool {
-        now.duration_since(self.created_at) < Self::LIFETIME
+        !self.released && now.duration_since(self.created_at) < Self::LIFETIME
+    }
+
+    /// Whether it was created so much later than this that the two have nothing to do with each
+    /// other.
+    pub(crate) fn is_of_another_day(&self, time: Timestamp) -> bool {
+        self.created_at.duration_since(time) >= Self::LIFETIME
     }
 }
 
@@ -237,5 +287,8 @@ mod tests {
         assert!(key.is_valid(created));
         assert!(key.is_valid(created + SignedDuration::from_hours(23)));
         assert!(!key.is_valid(created + SignedDuration::from_hours(24)));
+        assert!(key.is_of_another_day(created - SignedDuration::from_hours(24)));
+        assert!(!key.is_of_another_day(created - SignedDuration::from_hours(23)));
+        assert!(!key.released().is_valid(created));
     }
 }

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
-use crate::record::{RecordDocument, UploadRecord};
-use crate::store::{Object, Store, StoreError};
+use crate::record::{AbandonedDocument, RecordDocument, RecordObject, UploadRecord, now};
+use crate::store::{Created, Object, Store, StoreError, Version};
 
 /// A record changes only when its video is deleted. This is how long one that another replica
 /// deleted, or that a reader brought back into the cache while it was deleted, is still believed.
@@ -20,6 +20,17 @@ const CAPACITY: usize = 4_096;
 pub(crate) struct Records {
     store: Store,
     cache: Arc<Mutex<HashMap<Uuid, Cached>>>,
+}
+
+/// What has been decided about an upload.
+#[derive(Debug)]
+pub(crate) enum Fate {
+    /// It is complete.
+    Complete(Box<UploadRecord>),
+    /// It was taken away unfinished and can never be completed.
+    Abandoned(Version),
+    /// Nothing: it runs, or it was never begun, or all of it is gone.
+    Open,
 }
 
 #[derive(Debug)]
@@ -51,16 +62,48 @@ impl Records {
 
     /// The record as it is in the store now.
     pub(crate) async fn read(&self, id: Uuid) -> Result<Option<UploadRecord>, StoreError> {
-        let object = Object::record(id);
-        let Some(document) = self.store.get_json::<RecordDocument>(&object).await? else {
-            return Ok(None);
-        };
-        UploadRecord::try_from(document)
-            .map(Some)
-            .map_err(|source| StoreError::damaged(&object, source))
+        match self.find(id).await? {
+            Fate::Complete(record) => Ok(Some(*record)),
+            Fate::Abandoned(_) | Fate::Open => Ok(None),
+        }
     }
 
-    /// Writes a record: with this the upload is complete.
+    /// What has been decided about an upload.
+    pub(crate) async fn find(&self, id: Uuid) -> Result<Fate, StoreError> {
+        let object = Object::record(id);
+        match self.store.get_version::<RecordObject>(&object).await? {
+            None => Ok(Fate::Open),
+            Some((RecordObject::Abandoned(_), version)) => Ok(Fate::Abandoned(version)),
+            Some((RecordObject::Complete(document), _)) => UploadRecord::try_from(*document)
+                .map(|record| Fate::Complete(Box::new(record)))
+                .map_err(|source| StoreError::damaged(&object, source)),
+        }
+    }
+
+    /// Makes an upload complete, unless it was abandoned: with `true` it is, and stays so. Only
+    /// one of this and [`abandon`](Self::abandon) can ever succeed, because both create the same
+    /// object.
+    pub(crate) async fn commit(&self, record: &UploadRecord) -> Result<bool, StoreError> {
+        let object = Object::record(record.id);
+        let document = RecordDocument::from(record);
+        if self.store.create_json(&object, &document).await? == Created::Yes {
+            return Ok(true);
+        }
+        // The store may have answered an earlier try of the same request, which got lost.
+        Ok(matches!(self.find(record.id).await?, Fate::Complete(_)))
+    }
+
+    /// Keeps an upload from ever becoming complete; `false` if it was decided about before.
+    pub(crate) async fn abandon(&self, id: Uuid) -> Result<bool, StoreError> {
+        let abandoned = AbandonedDocument::new(id, now());
+        let created = self
+            .store
+            .create_json(&Object::record(id), &abandoned)
+            .await?;
+        Ok(created == Created::Yes)
+    }
+
+    /// Writes the record of a complete upload anew.
     pub(crate) async fn save(&self, record: &UploadRecord) -> Result<(), StoreError> {
         let object = Object::record(record.id);
         self.store

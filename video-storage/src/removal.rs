@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use crate::record::{KeyDocument, UploadRecord};
+use crate::keys::Keys;
 use crate::records::Records;
 use crate::store::{Object, Store, StoreError};
 
@@ -11,6 +11,7 @@ use crate::store::{Object, Store, StoreError};
 pub(crate) async fn remove_video(
     store: &Store,
     records: &Records,
+    keys: &Keys,
     id: Uuid,
 ) -> Result<(), StoreError> {
     let record = match records.read(id).await {
@@ -20,25 +21,18 @@ pub(crate) async fn remove_video(
         Err(error) => return Err(error),
     };
     if let Some(record) = record {
-        remove_key(store, &record).await?;
+        keys.release(&record).await?;
     }
     records.remove(id).await?;
-    store.remove(&Object::poster(id)).await?;
-    store.remove(&Object::video(id)).await?;
+    remove_bytes(store, id).await?;
     // A reader that found a new tag of the bytes may have written the record again before they
     // were gone; after that it removes it itself.
     records.remove(id).await?;
     store.remove(&Object::intent(id)).await
 }
 
-async fn remove_key(store: &Store, record: &UploadRecord) -> Result<(), StoreError> {
-    let Some(key) = &record.key else {
-        return Ok(());
-    };
-    let object = Object::key(key.as_hex());
-    let holder = store.get_json::<KeyDocument>(&object).await?;
-    if holder.is_some_and(|holder| holder.video == record.id) {
-        store.remove(&object).await?;
-    }
-    Ok(())
+/// Removes poster and bytes only.
+pub(crate) async fn remove_bytes(store: &Store, id: Uuid) -> Result<(), StoreError> {
+    store.remove(&Object::poster(id)).await?;
+    store.remove(&Object::video(id)).await
 }

@@ -12,6 +12,8 @@
 //! | `keys/{hash}.json` | which upload an `Idempotency-Key` stands for |
 //! | `parts/{id}.json` | on S3 and Google Cloud Storage: that bytes are being written in parts |
 //! | `store.json` | that this is our store, and that it is there |
+//! | `reconciliation.json` | when the store was last compared with the catalogue, and what was found |
+//! | `clock.json` | nothing; it is written to learn what time it is at the store |
 
 #[cfg(test)]
 mod conformance;
@@ -19,10 +21,12 @@ mod engine;
 #[cfg(test)]
 mod faulty;
 mod links;
+mod listing;
 mod parts;
 mod reach;
 mod settings;
 mod url;
+mod versions;
 
 use std::future::Future;
 use std::io;
@@ -31,7 +35,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::{StreamExt as _, TryStreamExt as _};
 use object_store::path::Path;
 use object_store::{
     Attribute, GetOptions, GetResult, MultipartUpload, ObjectMeta, ObjectStore,
@@ -51,7 +54,9 @@ pub use url::{Bucket, InvalidStoreUrl, StoreUrl};
 use engine::Engine;
 #[cfg(test)]
 pub(crate) use faulty::{Fault, FaultyStore};
+pub(crate) use listing::{Folder, Listing};
 use reach::Reached;
+pub(crate) use versions::{Replaced, Version};
 
 /// How long a small question may take, tries included: a client that asks for bytes has to hear
 /// within ten seconds that there are none now, and two such questions stand before its answer.
@@ -106,6 +111,10 @@ impl Object {
 
     fn is_video(&self) -> bool {
         self.path.as_ref().starts_with("videos/")
+    }
+
+    pub(crate) fn reconciliation() -> Self {
+        Self::at("reconciliation.json".to_owned())
     }
 
     pub(crate) fn marker() -> Self {
@@ -388,38 +397,6 @@ impl Store {
             Err(object_store::Error::NotFound { .. }) => self.check().await,
             Err(source) => Err(failed("remove", object, source)),
         }
-    }
-
-    /// The ids that have an intent.
-    pub(crate) async fn intents(&self) -> Result<Vec<Uuid>, StoreError> {
-        let found = self.list("intents").await?;
-        let ids = found.iter().filter_map(|meta| {
-            let name = meta.location.filename()?.strip_suffix(".json")?;
-            Uuid::try_parse(name).ok()
-        });
-        Ok(ids.collect())
-    }
-
-    /// The hashes of the idempotency keys that were written before this time.
-    pub(crate) async fn keys_before(
-        &self,
-        before: jiff::Timestamp,
-    ) -> Result<Vec<String>, StoreError> {
-        let found = self.list("keys").await?;
-        let hashes = found.iter().filter_map(|meta| {
-            let hash = meta.location.filename()?.strip_suffix(".json")?;
-            (written_at(meta) < before).then(|| hash.to_owned())
-        });
-        Ok(hashes.collect())
-    }
-
-    async fn list(&self, folder: &'static str) -> Result<Vec<ObjectMeta>, StoreError> {
-        let object = Object::at(folder.to_owned());
-        let listed = self.objects()?.list(Some(&object.path)).boxed();
-        listed
-            .try_collect()
-            .await
-            .map_err(|source| failed("list", &object, source))
     }
 }
 

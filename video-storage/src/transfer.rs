@@ -24,6 +24,7 @@ use uuid::Uuid;
 pub use self::blobs::{Blobs, Survey};
 use self::small::{move_key, move_poster};
 use self::video::{Course, move_video};
+use crate::keys::Keys;
 use crate::record::{KeyDocument, now};
 use crate::records::Records;
 use crate::removal::remove_video;
@@ -179,7 +180,8 @@ impl Target {
 
     /// Takes away a video that was deleted at the source since it was moved.
     pub async fn remove(&self, id: Uuid) -> Result<(), TransferError> {
-        Ok(remove_video(&self.store, &self.records, id).await?)
+        let keys = Keys::new(self.store.clone(), self.records.clone());
+        Ok(remove_video(&self.store, &self.records, &keys, id).await?)
     }
 
     /// Lets others use the store.

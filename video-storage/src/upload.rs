@@ -28,6 +28,8 @@ use uuid::Uuid;
 use crate::completion::{Completed, Completion};
 use crate::error::{no_room, store_problem};
 use crate::idempotency::KeyHash;
+use crate::keys::Keys;
+use crate::lease::Lease;
 use crate::measures::{Measures, Outcome};
 use crate::media::{Container, HEAD_BYTES, Sniffed, sniff};
 use crate::record::UploadRecord;
@@ -50,6 +52,8 @@ const BUSY_RETRY: Duration = Duration::from_secs(5);
 pub(crate) struct Uploads {
     pub(crate) store: Store,
     pub(crate) records: Records,
+    pub(crate) keys: Arc<Keys>,
+    pub(crate) lease: Lease,
     pub(crate) completion: Arc<Completion>,
     pub(crate) running: Running,
     pub(crate) measures: Measures,
@@ -133,6 +137,8 @@ impl Uploads {
             most_bytes: declared.unwrap_or(self.max_bytes),
             store: self.store.clone(),
             records: self.records.clone(),
+            keys: Arc::clone(&self.keys),
+            lease: self.lease,
             completion: Arc::clone(&self.completion),
             running: self.running.note(id),
             place,
@@ -154,7 +160,7 @@ impl Uploads {
             )));
         }
         let unavailable = |error| failed(store_problem(&error));
-        let Some(record) = self.completion.upload_of(key).await.map_err(unavailable)? else {
+        let Some(record) = self.keys.upload_of(key).await.map_err(unavailable)? else {
             return Ok(None);
         };
         // Its video may have been deleted, and its bytes not yet: then this is a new upload.
@@ -276,6 +282,12 @@ fn answer(id: Uuid, error: &CommitError) -> Refusal {
         )),
         CommitError::Broken => broken("The body was broken off before its end."),
         CommitError::Store(error) => failed(store_problem(error)),
+        CommitError::Abandoned => {
+            tracing::warn!(video.id = %id, "an upload stood still and was taken away");
+            failed(Problem::unavailable(
+                "The upload stood still for too long. Send it again.",
+            ))
+        }
         CommitError::Lost => {
             tracing::error!(video.id = %id, "the task of an upload died");
             failed(Problem::internal())

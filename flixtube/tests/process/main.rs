@@ -6,6 +6,7 @@ mod copying;
 mod errands;
 mod killing;
 mod lifecycle;
+mod reconciling;
 mod serving;
 
 use std::path::{Path, PathBuf};
@@ -39,6 +40,16 @@ impl FlixTube {
 
     fn client(&self) -> TestClient {
         TestClient::new(&self.base)
+    }
+
+    async fn operators_metrics(&self) -> String {
+        let line = self.process.wait_for_line("for operators:", SOON).await;
+        let url = line
+            .split_whitespace()
+            .find(|word| word.starts_with("http://"));
+        let base = url.unwrap().split("/metrics").next().unwrap();
+        let metrics = TestClient::new(base).get("/metrics").await;
+        metrics.expect(hyper::StatusCode::OK).text()
     }
 
     async fn upload(&self, title: &str, bytes: Vec<u8>) -> String {

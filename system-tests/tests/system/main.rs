@@ -7,5 +7,7 @@ mod deleting;
 mod failures;
 mod plain_players;
 mod processes;
+mod reconciling;
+mod replicas;
 mod uploading;
 mod watching;

@@ -147,6 +147,26 @@ impl Engine {
         }
     }
 
+    /// Whether other processes may use the store at the same time.
+    pub(super) fn is_shared(&self) -> bool {
+        match self {
+            Self::File { .. } => false,
+            Self::Cloud(_) => true,
+            #[cfg(test)]
+            Self::Other => true,
+        }
+    }
+
+    /// Whether objects are listed in the order of their names.
+    pub(super) fn lists_in_order(&self) -> bool {
+        match self {
+            Self::File { .. } => false,
+            Self::Cloud(_) => true,
+            #[cfg(test)]
+            Self::Other => true,
+        }
+    }
+
     /// The size of the parts of an object that will have this many bytes at most.
     pub(super) fn part_bytes(&self, most_bytes: u64) -> usize {
         let bytes = match self {

@@ -9,7 +9,7 @@ use object_store::{GetResult, ObjectMeta, ObjectStore, ObjectStoreExt as _};
 use uuid::Uuid;
 
 use super::TransferError;
-use crate::record::{RecordDocument, RecordError, UploadRecord};
+use crate::record::{RecordError, RecordObject, UploadRecord};
 use crate::store::{Object, StoreSettings, StoreUrl, failed};
 
 /// What is in a store.
@@ -104,8 +104,10 @@ impl Blobs {
         let Some(bytes) = self.read(&object).await? else {
             return Ok(Found::Nothing);
         };
-        let document: RecordDocument = match serde_json::from_slice(&bytes) {
-            Ok(document) => document,
+        let document = match serde_json::from_slice(&bytes) {
+            Ok(RecordObject::Complete(document)) => *document,
+            // An upload that was taken away unfinished.
+            Ok(RecordObject::Abandoned(_)) => return Ok(Found::Nothing),
             Err(error) => return Ok(Found::Damaged(format!("its record is damaged: {error}"))),
         };
         match UploadRecord::try_from(document) {

@@ -11,8 +11,10 @@ use uuid::Uuid;
 use crate::completion::{Completed, Completion};
 use crate::digest::hex;
 use crate::idempotency::KeyHash;
+use crate::keys::Keys;
+use crate::lease::Lease;
 use crate::media::{Container, MediaFacts, PictureTrack, Probe};
-use crate::record::{IntentDocument, UploadRecord, now};
+use crate::record::{UploadRecord, now};
 use crate::records::Records;
 use crate::removal::remove_video;
 use crate::running::RunningUpload;
@@ -44,6 +46,9 @@ pub(super) enum CommitError {
     /// The task died.
     #[error("the task of the upload died")]
     Lost,
+    /// It stood still for so long that another replica took it away.
+    #[error("the upload was abandoned")]
+    Abandoned,
 }
 
 /// One upload.
@@ -57,6 +62,8 @@ pub(super) struct Commit {
     pub(super) most_bytes: u64,
     pub(super) store: Store,
     pub(super) records: Records,
+    pub(super) keys: Arc<Keys>,
+    pub(super) lease: Lease,
     pub(super) completion: Arc<Completion>,
     /// Keeps the sweeper away until nothing is left to do or it is noted as pending.
     pub(super) running: RunningUpload,
@@ -93,10 +100,12 @@ impl Commit {
     }
 
     async fn take(&self, pieces: &mut mpsc::Receiver<Piece>) -> Result<UploadRecord, CommitError> {
-        let intent = IntentDocument::new(self.id, now());
-        let object = Object::intent(self.id);
-        self.store.put_json(&object, &intent).await?;
-        let written = self.write(pieces).await?;
+        let intent = Lease::intent(self.id);
+        self.lease.take(&self.store, &intent).await?;
+        let written = tokio::select! {
+            written = self.write(pieces) => written?,
+            never = self.lease.keep(&self.store, &intent) => match never {},
+        };
         let record = UploadRecord {
             id: self.id,
             title: self.title.clone(),
@@ -110,7 +119,9 @@ impl Commit {
             key: self.key.clone(),
         };
         // From here on the upload is complete, and stays so.
-        self.records.save(&record).await?;
+        if !self.records.commit(&record).await? {
+            return Err(CommitError::Abandoned);
+        }
         tracing::info!(video.id = %self.id, size_bytes = record.size_bytes, "a video was taken in");
         Ok(match self.completion.complete(&record).await {
             Completed::Superseded(earlier) => *earlier,
@@ -161,7 +172,7 @@ impl Commit {
     /// Takes away what a failed upload left. What cannot be taken away now keeps its intent, by
     /// which it is found and taken away later.
     async fn clean_up(&self) {
-        if let Err(error) = remove_video(&self.store, &self.records, self.id).await {
+        if let Err(error) = remove_video(&self.store, &self.records, &self.keys, self.id).await {
             tracing::warn!(
                 video.id = %self.id,
                 error = telemetry::chain(&error),

@@ -12,6 +12,7 @@ mod byte_contract;
 mod deletion;
 mod idempotency;
 mod posters;
+mod reconciling;
 mod recovery;
 mod redirects;
 mod uploads;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use axum::extract::{Path as UrlPath, State};
 use axum::http::StatusCode;
-use axum::routing::put;
+use axum::routing::{get, put};
 use axum::{Json, Router};
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ use service_kit::settings::{ServerSettings, loopback};
 use test_support::{DataFolder, RawConnection, TestClient, TestRequest, eventually};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
-use video_storage::{Config, RunError, Service, StoreSettings, StoreUrl};
+use video_storage::{Config, RunError, Service, StoreSettings, StoreUrl, UpkeepSettings};
 
 pub(crate) const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 /// Long enough for a busy machine; a test that reaches it has failed.
@@ -52,6 +52,11 @@ impl Catalogue {
         self.inner.lock().unwrap().1.len()
     }
 
+    /// Loses a video, as a restored copy would have.
+    pub(crate) fn lose(&self, id: &str) {
+        self.inner.lock().unwrap().1.remove(id).unwrap();
+    }
+
     pub(crate) async fn lists(&self, id: &str) -> Value {
         eventually(PATIENCE, || async { self.video(id) }).await
     }
@@ -75,6 +80,34 @@ async fn register(
         Mood::Refusing => StatusCode::BAD_REQUEST,
     };
     (status, Json(video))
+}
+
+async fn walk(State(catalogue): State<Catalogue>) -> (StatusCode, Json<Value>) {
+    let (mood, videos) = &*catalogue.inner.lock().unwrap();
+    if *mood != Mood::Up {
+        return (StatusCode::SERVICE_UNAVAILABLE, Json(Value::Null));
+    }
+    let known = videos
+        .keys()
+        .map(|id| json!({ "id": id, "state": "present" }));
+    let known: Vec<_> = known.collect();
+    (
+        StatusCode::OK,
+        Json(json!({ "known": known, "next": null })),
+    )
+}
+
+async fn look_up(State(catalogue): State<Catalogue>, Json(asked): Json<Value>) -> Json<Value> {
+    let videos = &catalogue.inner.lock().unwrap().1;
+    let state = |id: &Value| {
+        let id = id.as_str().unwrap().to_owned();
+        let is_present = videos.contains_key(&id);
+        let state = if is_present { "present" } else { "unknown" };
+        (id, json!(state))
+    };
+    let states = asked["ids"].as_array().unwrap().iter().map(state);
+    let states: serde_json::Map<String, Value> = states.collect();
+    Json(json!({ "states": states }))
 }
 
 /// The whole world of a test. Everything in it ends with it.
@@ -102,6 +135,7 @@ impl World {
         let catalogue = Catalogue::default();
         let router = Router::new()
             .route("/videos/{id}", put(register))
+            .route("/states", get(walk).post(look_up))
             .with_state(catalogue.clone());
         let listener = tokio::net::TcpListener::bind(loopback(0)).await.unwrap();
         let catalogue_at = listener.local_addr().unwrap();
@@ -128,6 +162,7 @@ impl World {
             events: events::BusSource::Url(self.events_url()),
             max_video_bytes: 64 * 1024 * 1024,
             max_concurrent_uploads: 4,
+            upkeep: UpkeepSettings::default(),
             server: ServerSettings {
                 drain_grace: Duration::from_secs(5),
                 ..ServerSettings::default()
@@ -190,6 +225,21 @@ impl World {
             .body("video/mp4", bytes)
     }
 
+    /// Has the store compared with the catalogue, and answers how that ended.
+    pub(crate) async fn reconcile(&self, options: Value) -> Value {
+        let asked = self.client().post("/reconciliations").json(&options).await;
+        let asked = asked.expect(StatusCode::ACCEPTED).value();
+        let path = format!("/reconciliations/{}", id_of(&asked));
+        eventually(PATIENCE, || async {
+            let run = self.client().get(&path).await.expect(StatusCode::OK);
+            let run = run.value();
+            ["done", "failed"]
+                .contains(&run["state"].as_str()?)
+                .then_some(run)
+        })
+        .await
+    }
+
     /// Uploads and answers the video.
     pub(crate) async fn uploaded(&self, bytes: impl Into<Bytes>) -> Value {
         self.upload("A", bytes)
@@ -202,7 +252,7 @@ impl World {
         self.folder.path().join("store")
     }
 
-    /// Every file of the store, but for its marker and lock.
+    /// Every file in the folders of the store: all that belongs to videos.
     pub(crate) fn files(&self) -> Vec<String> {
         let mut files = Vec::new();
         collect(&self.store(), &self.store(), &mut files);
@@ -268,7 +318,7 @@ fn collect(root: &Path, folder: &Path, files: &mut Vec<String>) {
         let name = path.strip_prefix(root).unwrap().display().to_string();
         if path.is_dir() {
             collect(root, &path, files);
-        } else if !["store.json", "store.lock"].contains(&name.as_str()) {
+        } else if name.contains('/') {
             files.push(name);
         }
     }
