@@ -14,8 +14,8 @@ const INTERVAL: Duration = Duration::from_millis(500);
 /// Opens the gate of this name once the bus has been connected, and keeps the metrics of the bus up
 /// to date, until the token is cancelled.
 ///
-/// The gate stays open when the broker goes away later: events are spooled meanwhile, and a service
-/// that took itself out of the traffic would turn a broker's restart into an outage.
+/// The gate is then left alone when the broker goes away later: events are spooled meanwhile, and a
+/// service that took itself out of the traffic would turn a broker's restart into an outage.
 pub async fn observe(
     bus: Arc<dyn EventBus>,
     context: ServiceContext,
@@ -41,9 +41,11 @@ pub async fn observe(
         "Events that were not taken because there was no room left",
     );
     let mut before = BusStatus::default();
+    let mut has_been_connected = false;
     loop {
         let status = bus.status();
-        if status.is_connected {
+        if status.is_connected && !has_been_connected {
+            has_been_connected = true;
             gate.set(true);
         }
         connected.set(i64::from(status.is_connected));

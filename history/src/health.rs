@@ -5,6 +5,9 @@ use service_kit::context::{Gate, ServiceContext};
 
 use crate::view_log::ViewLogError;
 
+/// Open once the bus has been reached, and while what is published is taken.
+pub(crate) const EVENTS_GATE: &str = "events";
+
 /// The gates of the service's readiness.
 #[derive(Clone, Debug)]
 pub(crate) struct Health {
@@ -16,7 +19,7 @@ impl Health {
     pub(crate) fn of(context: &ServiceContext) -> Self {
         Self {
             view_log: context.readiness.gate("view-log"),
-            events: context.readiness.gate("events"),
+            events: context.readiness.gate(EVENTS_GATE),
         }
     }
 

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, ViewLogUrl};
 use crate::consumer::{self, Recorder};
-use crate::health::Health;
+use crate::health::{self, Health};
 use crate::metrics::HistoryMetrics;
 use crate::routes::{self, ApiState};
 use crate::sweeper;
@@ -24,9 +24,6 @@ use crate::view_log::mongodb::MongoViewLog;
 use crate::view_log::sqlite::SqliteViewLog;
 use crate::view_log::{LateViewLog, ViewLog, ViewLogError};
 use crate::view_publisher::ViewPublisher;
-
-/// How often an open bus is asked whether it has reached its broker, which costs nothing.
-const NEXT_LOOK: Duration = Duration::from_millis(200);
 
 /// How long after a try to reach a dependency the next one follows.
 const NEXT_TRY: Duration = Duration::from_secs(2);
@@ -188,7 +185,7 @@ impl Service {
                 health.clone(),
                 HistoryMetrics::new(&context.metrics),
             );
-            let (consumed, (), _) = tokio::join!(
+            let (consumed, (), ()) = tokio::join!(
                 events::consume(
                     Arc::clone(&bus),
                     Queue::HISTORY,
@@ -197,7 +194,13 @@ impl Service {
                     shutdown.clone(),
                 ),
                 publisher.run(shutdown.clone()),
-                shutdown.run_until_cancelled(wait_for_connection(&*bus, &health)),
+                // Boxed, because the future of the service would be too large to move about.
+                Box::pin(events::observe(
+                    Arc::clone(&bus),
+                    context.clone(),
+                    health::EVENTS_GATE,
+                    shutdown.clone(),
+                )),
             );
             consumed.map_err(RunError::Consume)
         };
@@ -269,13 +272,4 @@ async fn wait_for_bus(
             opened => return opened,
         }
     }
-}
-
-/// Opens the gate once the bus has reached its broker. That it goes away later is the business of
-/// publishing and consuming: requests are answered without it.
-async fn wait_for_connection(bus: &dyn EventBus, health: &Health) {
-    while !bus.status().is_connected {
-        tokio::time::sleep(NEXT_LOOK).await;
-    }
-    health.bus_opened();
 }

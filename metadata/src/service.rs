@@ -180,9 +180,8 @@ impl Service {
                 return Ok(());
             };
             let bus = bus.map_err(RunError::Events)?;
-            context.readiness.gate(EVENTS_GATE).set(true);
             let views = Arc::new(ViewCounts::new(Arc::clone(&catalog) as Arc<dyn Catalog>));
-            let (consumed, ()) = tokio::join!(
+            let (consumed, (), ()) = tokio::join!(
                 events::consume(
                     Arc::clone(&bus),
                     Queue::METADATA,
@@ -191,6 +190,12 @@ impl Service {
                     shutdown.clone(),
                 ),
                 pending_deletions.publish_all(&*catalog, &*bus, served.clone()),
+                events::observe(
+                    Arc::clone(&bus),
+                    context.clone(),
+                    EVENTS_GATE,
+                    shutdown.clone(),
+                ),
             );
             consumed.map_err(RunError::Consume)
         };
@@ -201,7 +206,7 @@ impl Service {
 /// Open while the store of the catalogue answers.
 const CATALOGUE_GATE: &str = "catalogue";
 
-/// Open once events are published and consumed.
+/// Open once the bus has been reached.
 const EVENTS_GATE: &str = "events";
 
 async fn open_catalog(

@@ -1,4 +1,4 @@
-//! The whole system for tests, each service in a process of its own, as it runs in containers.
+//! The whole system, each service in a process of its own, as it runs in containers.
 //!
 //! The programs are those beside the test's own: `cargo test --workspace` builds them.
 
@@ -9,12 +9,11 @@ use std::path::{Path, PathBuf};
 use http::StatusCode;
 use service_kit::settings::loopback;
 use test_support::process::ChildProcess;
-use test_support::{DataFolder, TestClient, eventually};
+use test_support::{TestClient, eventually};
 use tokio::process::Command;
 
-use crate::SOON;
-
-const TOKEN: &str = "the-token-of-the-services-in-a-test";
+use crate::balancer::Balancer;
+use crate::{Engines, SOON, TOKEN};
 
 /// The services, in the order of their start: who is called before who calls.
 pub const SERVICES: [&str; 5] = [
@@ -25,86 +24,151 @@ pub const SERVICES: [&str; 5] = [
     "gateway",
 ];
 
-/// A running system of five processes.
+/// A running system of five or more processes.
+#[derive(Debug)]
 pub struct Processes {
-    data: DataFolder,
-    places: BTreeMap<&'static str, Place>,
-    running: BTreeMap<&'static str, ChildProcess>,
+    replicas: BTreeMap<&'static str, Vec<Replica>>,
+    /// Before the services that have several replicas.
+    balancers: BTreeMap<&'static str, Balancer>,
+    /// Declared last, so that it is removed when nothing uses it any more.
+    engines: Engines,
 }
 
-/// Where a service answers, the same after each restart.
-#[derive(Clone, Copy)]
-struct Place {
+/// One process of a service.
+#[derive(Debug)]
+struct Replica {
+    /// Where it answers, the same after each restart.
     public: SocketAddr,
     admin: SocketAddr,
+    running: Option<ChildProcess>,
 }
 
 impl Processes {
-    /// Starts everything on embedded engines in a fresh folder.
-    pub async fn start() -> Self {
-        let mut processes = Self::nothing_yet();
-        for service in SERVICES {
-            processes.launch(service);
-        }
-        for service in SERVICES {
-            processes.is_ready(service).await;
-        }
-        processes
+    /// Starts everything, one process of each service.
+    pub async fn start(engines: Engines) -> Self {
+        Self::start_all(Self::nothing_yet(engines)).await
+    }
+
+    /// Starts everything, with this many processes of these services.
+    pub async fn start_replicated(engines: Engines, replicas: &[(&'static str, usize)]) -> Self {
+        let count = |service| {
+            let wanted = replicas.iter().find(|(name, _)| *name == service);
+            wanted.map_or(1, |(_, count)| *count)
+        };
+        Self::start_all(Self::of(engines, count)).await
     }
 
     /// A system of which nothing runs yet.
-    pub fn nothing_yet() -> Self {
+    pub fn nothing_yet(engines: Engines) -> Self {
+        Self::of(engines, |_| 1)
+    }
+
+    fn of(engines: Engines, count: impl Fn(&'static str) -> usize) -> Self {
         // All are held until all are known, so that no two get the same port.
-        let held: Vec<_> = SERVICES
-            .iter()
-            .map(|_| (free_port(), free_port()))
-            .collect();
-        let place = |(public, admin): &(TcpListener, TcpListener)| Place {
-            public: public.local_addr().unwrap(),
-            admin: admin.local_addr().unwrap(),
+        let mut held = Vec::new();
+        let mut free_port = || {
+            let port = TcpListener::bind(loopback(0)).unwrap();
+            let address = port.local_addr().unwrap();
+            held.push(port);
+            address
         };
+        let mut replica = || Replica {
+            public: free_port(),
+            admin: free_port(),
+            running: None,
+        };
+        let replicas: BTreeMap<_, Vec<_>> = SERVICES
+            .into_iter()
+            .map(|service| (service, (0..count(service)).map(|_| replica()).collect()))
+            .collect();
+        let balancers = replicas.iter().filter_map(|(service, replicas)| {
+            let addresses = replicas.iter().map(|replica| replica.public).collect();
+            (replicas.len() > 1).then(|| (*service, Balancer::before(addresses)))
+        });
         Self {
-            data: DataFolder::new(),
-            places: SERVICES.into_iter().zip(held.iter().map(place)).collect(),
-            running: BTreeMap::new(),
+            balancers: balancers.collect(),
+            replicas,
+            engines,
         }
     }
 
-    /// Starts one service and does not wait for it.
+    async fn start_all(mut self) -> Self {
+        for service in SERVICES {
+            for replica in 0..self.replicas[service].len() {
+                self.launch_replica(service, replica);
+            }
+        }
+        for service in SERVICES {
+            self.is_ready(service).await;
+        }
+        self
+    }
+
+    /// Starts a service and does not wait for it.
     pub fn launch(&mut self, service: &'static str) {
-        let place = self.places[service];
-        let process = ChildProcess::start(self.command(service, place));
-        self.running.insert(service, process);
+        self.launch_replica(service, 0);
     }
 
-    /// Starts another replica of a service, and answers where it listens.
-    pub async fn replica(&mut self, service: &'static str) -> (SocketAddr, ChildProcess) {
-        let (public, admin) = (free_port(), free_port());
-        let place = Place {
-            public: public.local_addr().unwrap(),
-            admin: admin.local_addr().unwrap(),
-        };
-        drop((public, admin));
-        let process = ChildProcess::start(self.command(service, place));
-        ready(place.admin).await;
-        (place.public, process)
+    /// Starts a replica of a service, counted from 0, and does not wait for it.
+    pub fn launch_replica(&mut self, service: &'static str, replica: usize) {
+        let process = ChildProcess::start(self.command(service, replica));
+        self.replica_mut(service, replica).running = Some(process);
     }
 
-    /// Waits until a service says that it is ready.
+    /// Waits until all replicas of a service say that they are ready.
     pub async fn is_ready(&self, service: &'static str) {
-        ready(self.places[service].admin).await;
+        for replica in &self.replicas[service] {
+            eventually(SOON, || async {
+                obstacles(replica.admin).await?.is_empty().then_some(())
+            })
+            .await;
+        }
+    }
+
+    /// Waits until a service says that it is not ready, and that this gate is the reason.
+    pub async fn waits_for(&self, service: &'static str, gate: &str) {
+        let admin = self.replicas[service][0].admin;
+        eventually(SOON, || async {
+            obstacles(admin).await?.contains(gate).then_some(())
+        })
+        .await;
     }
 
     /// Kills a service (SIGKILL).
     pub async fn kill(&mut self, service: &'static str) {
-        if let Some(mut process) = self.running.remove(service) {
+        self.kill_replica(service, 0).await;
+    }
+
+    /// Kills a replica of a service (SIGKILL).
+    pub async fn kill_replica(&mut self, service: &'static str, replica: usize) {
+        if let Some(mut process) = self.replica_mut(service, replica).running.take() {
             process.kill9().await;
         }
     }
 
+    /// The services that were started, by their process ids; `None` for one that has ended by
+    /// itself.
+    pub fn ids(&self) -> BTreeMap<&'static str, Vec<Option<u32>>> {
+        let ids = |replica: &Replica| replica.running.as_ref()?.id();
+        self.replicas
+            .iter()
+            .map(|(service, replicas)| (*service, replicas.iter().map(ids).collect()))
+            .collect()
+    }
+
+    /// What it runs on.
+    pub fn engines(&self) -> &Engines {
+        &self.engines
+    }
+
+    /// Where the public is answered.
+    pub fn gateway(&self) -> SocketAddr {
+        self.address("gateway")
+    }
+
     /// A client of the gateway, such as curl.
     pub fn plain(&self) -> TestClient {
-        TestClient::at(self.places["gateway"].public)
+        TestClient::at(self.gateway())
     }
 
     /// A browser-like client of the gateway: it keeps cookies.
@@ -112,68 +176,95 @@ impl Processes {
         self.plain().with_cookies()
     }
 
-    /// A client of an inner service, with the token.
-    pub fn inner(&self, address: SocketAddr) -> TestClient {
-        TestClient::at(address).with_bearer(TOKEN)
+    /// A client of a service without the token.
+    pub fn stranger(&self, service: &'static str) -> TestClient {
+        TestClient::at(self.address(service))
+    }
+
+    /// A client of a replica of a service, with the token.
+    pub fn inner(&self, service: &'static str, replica: usize) -> TestClient {
+        TestClient::at(self.replicas[service][replica].public).with_bearer(TOKEN)
     }
 
     /// A client of the admin listener of a service.
     pub fn operator(&self, service: &'static str) -> TestClient {
-        TestClient::at(self.places[service].admin)
+        TestClient::at(self.replicas[service][0].admin)
     }
 
-    fn command(&self, service: &'static str, place: Place) -> Command {
-        let url = |of: &str| format!("http://{}", self.places[of].public);
-        let below = |scheme: &str, name: &str| {
-            let path = self.data.join(name);
-            format!("{scheme}{}", path.display())
-        };
+    /// The sum of a counter over the replicas of a service.
+    pub async fn counted(&self, service: &'static str, counter: &str) -> u64 {
+        let mut sum = 0;
+        for replica in &self.replicas[service] {
+            let metrics = TestClient::at(replica.admin).get("/metrics").await.text();
+            let lines = metrics.lines().filter(|line| {
+                let rest = line.strip_prefix(counter);
+                rest.is_some_and(|rest| rest.starts_with('{'))
+            });
+            sum += lines
+                .map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap())
+                .sum::<u64>();
+        }
+        sum
+    }
+
+    /// Where a service is called by the others.
+    fn address(&self, service: &'static str) -> SocketAddr {
+        let balancer = self.balancers.get(service).map(Balancer::address);
+        balancer.unwrap_or_else(|| self.replicas[service][0].public)
+    }
+
+    fn replica_mut(&mut self, service: &'static str, replica: usize) -> &mut Replica {
+        &mut self.replicas.get_mut(service).unwrap()[replica]
+    }
+
+    fn command(&self, service: &'static str, replica: usize) -> Command {
+        let Replica { public, admin, .. } = self.replicas[service][replica];
+        let engines = &self.engines;
+        let url = |of: &'static str| format!("http://{}", self.address(of));
+        let events_url = || engines.events_url(&format!("{service}-{replica}"));
         let mut command = Command::new(program(service));
         command
-            .env("LISTEN", place.public.to_string())
-            .env("ADMIN_LISTEN", place.admin.to_string())
+            .env("LISTEN", public.to_string())
+            .env("ADMIN_LISTEN", admin.to_string())
             .env("SERVICE_TOKEN", TOKEN)
             .env("DRAIN_GRACE_SECONDS", "2");
-        // Only the settings that the service needs; another one is a mistake that it refuses.
+        // Only the settings that the service needs.
         match service {
             "metadata" => command
-                .env("CATALOG_URL", below("sqlite:", "metadata.db"))
-                .env("EVENTS_URL", below("embedded:", "events.db")),
+                .env("CATALOG_URL", engines.catalog_url())
+                .env("EVENTS_URL", events_url()),
             "history" => command
-                .env("VIEW_LOG_URL", below("sqlite:", "history.db"))
-                .env("EVENTS_URL", below("embedded:", "events.db")),
+                .env("VIEW_LOG_URL", engines.view_log_url())
+                .env("EVENTS_URL", events_url()),
             "video-storage" => command
-                .env("STORE_URL", below("file:", "videos"))
+                .env("STORE_URL", engines.store_url())
                 .env("METADATA_URL", url("metadata"))
-                .env("EVENTS_URL", below("embedded:", "events.db")),
+                .env("EVENTS_URL", events_url()),
             "video-streaming" => command
                 .env("METADATA_URL", url("metadata"))
                 .env("VIDEO_STORAGE_URL", url("video-storage"))
-                .env("EVENTS_URL", below("embedded:", "events.db"))
-                .env("SESSION_KEY_FILE", below("", "session.key"))
-                .env("CLIENT_HASH_KEY_FILE", below("", "client-hash.key")),
+                .env("EVENTS_URL", events_url())
+                .env("SESSION_KEY_FILE", engines.below("", "session.key"))
+                .env("CLIENT_HASH_KEY_FILE", engines.below("", "client-hash.key")),
             _ => command
                 .env("METADATA_URL", url("metadata"))
                 .env("VIDEO_STREAMING_URL", url("video-streaming"))
                 .env("VIDEO_STORAGE_URL", url("video-storage"))
                 .env("HISTORY_URL", url("history"))
-                .env("VIEWER_KEY_FILE", below("", "viewer.key")),
+                .env("VIEWER_KEY_FILE", engines.below("", "viewer.key")),
         };
         command
     }
 }
 
-fn free_port() -> TcpListener {
-    TcpListener::bind(loopback(0)).unwrap()
-}
-
-async fn ready(admin: SocketAddr) {
-    let client = TestClient::at(admin);
-    let answers = || async {
-        let answer = client.get("/readyz").attempt().await.ok()?;
-        (answer.status == StatusCode::OK).then_some(())
-    };
-    eventually(SOON, answers).await;
+/// What keeps a service from being ready by its own words: nothing when it is ready, `None` when it
+/// does not answer.
+async fn obstacles(admin: SocketAddr) -> Option<String> {
+    let answer = TestClient::at(admin).get("/readyz").attempt().await.ok()?;
+    match answer.status {
+        StatusCode::OK => Some(String::new()),
+        _ => Some(answer.value()["detail"].as_str()?.to_owned()),
+    }
 }
 
 /// The program of a service: two folders above the test's own, `target/debug/deps/system-…`.

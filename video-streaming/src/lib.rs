@@ -22,6 +22,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
+use events::EventBus;
 use service_kit::client::ServiceClient;
 use service_kit::context::ServiceContext;
 use service_kit::guard;
@@ -42,12 +43,16 @@ use watch_token::SessionKey;
 /// How many plain players are followed at once; as each has a connection, more than enough.
 const MAX_PLAIN_PLAYERS: usize = 20_000;
 
+/// Open once the bus has been reached. Until then, and when it goes away later, events are spooled.
+const EVENTS_GATE: &str = "events";
+
 /// The service, bound to its port.
 pub struct Service {
     context: ServiceContext,
     server: HttpServer,
     router: Router,
     reporter: Reporter,
+    bus: Arc<dyn EventBus>,
 }
 
 /// Why the service cannot start.
@@ -81,8 +86,8 @@ pub enum RunError {
 }
 
 impl Service {
-    /// Binds the port, loads the keys and opens the event bus. The services that it calls need
-    /// not be there yet.
+    /// Binds the port, loads the keys and opens the event bus. Neither its broker nor the services
+    /// that it calls need be there yet.
     pub async fn bind(config: Config) -> Result<Self, BindError> {
         let Config {
             listen,
@@ -102,9 +107,9 @@ impl Service {
                     source,
                 })?;
         let context = ServiceContext::new("video-streaming");
-        let events_gate = context.readiness.gate("events");
         let bus = events.open().await?;
-        events_gate.set(true);
+        let events_gate = context.readiness.gate(EVENTS_GATE);
+        events_gate.set(bus.status().is_connected);
 
         let meters = Meters::new(&context.metrics);
         let metadata = MetadataClient::new(ServiceClient::new(metadata_url, &service_token));
@@ -121,7 +126,8 @@ impl Service {
         };
         Ok(Self {
             router: guard::service_token(routes::router(Arc::new(playing)), service_token),
-            reporter: Reporter::new(playbacks, bus, meters),
+            reporter: Reporter::new(playbacks, Arc::clone(&bus), meters),
+            bus,
             context,
             server,
         })
@@ -145,8 +151,16 @@ impl Service {
             server,
             router,
             reporter,
+            bus,
         } = self;
         let all_sent = CancellationToken::new();
+        let mut observing = JoinSet::new();
+        observing.spawn(events::observe(
+            bus,
+            context.clone(),
+            EVENTS_GATE,
+            all_sent.clone(),
+        ));
         let mut reporting = JoinSet::new();
         reporting.spawn(reporter.run(all_sent.clone()));
         tokio::select! {
@@ -157,6 +171,7 @@ impl Service {
             }
         }
         all_sent.cancel();
+        observing.join_all().await;
         match reporting.join_next().await {
             Some(Err(died)) => Err(RunError::Reporter(Some(died))),
             Some(Ok(())) | None => Ok(()),

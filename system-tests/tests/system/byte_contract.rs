@@ -4,9 +4,10 @@
 use http::StatusCode;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
-use system_tests::Rig;
+use system_tests::{Engines, Rig, on_all_engines};
 use test_support::media::mp4_of;
 use test_support::{TestClient, TestResponse};
+use tokio::runtime::Handle;
 
 const LENGTH: usize = 100_000;
 
@@ -19,6 +20,12 @@ enum Answer {
     PreconditionFailed,
 }
 use Answer::{NotModified, NotSatisfiable, Part, PreconditionFailed, Whole};
+
+on_all_engines!(
+    every_case_of_the_byte_contract_holds_at_every_server_of_bytes,
+    what_is_not_there_or_not_allowed_is_a_problem_at_every_server_of_bytes,
+    any_range_gives_these_bytes_of_the_file_and_no_others,
+);
 
 /// The three services that serve the bytes, and the path of a video at each.
 fn servers(rig: &Rig, id: &str) -> Vec<(&'static str, TestClient, String)> {
@@ -199,9 +206,8 @@ fn check(answer: &TestResponse, expected: &Answer, file: &[u8], of: &str) {
     assert_eq!(answer.header("set-cookie"), None, "{of}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn every_case_of_the_byte_contract_holds_at_every_server_of_bytes() {
-    let rig = Rig::start().await;
+async fn every_case_of_the_byte_contract_holds_at_every_server_of_bytes(engines: Engines) {
+    let rig = Rig::start(engines).await;
     let file = mp4_of(LENGTH);
     let id = uploaded(&rig, &file).await;
     for (name, client, path) in servers(&rig, &id) {
@@ -238,9 +244,8 @@ async fn every_case_of_the_byte_contract_holds_at_every_server_of_bytes() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_is_not_there_or_not_allowed_is_a_problem_at_every_server_of_bytes() {
-    let rig = Rig::start().await;
+async fn what_is_not_there_or_not_allowed_is_a_problem_at_every_server_of_bytes(engines: Engines) {
+    let rig = Rig::start(engines).await;
     let id = uploaded(&rig, &mp4_of(LENGTH)).await;
     for (name, client, path) in servers(&rig, &id) {
         for unknown in [
@@ -274,15 +279,10 @@ fn ranges() -> impl Strategy<Value = String> {
     })
 }
 
-#[test]
-fn any_range_gives_these_bytes_of_the_file_and_no_others() {
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let (rig, file, id) = runtime.block_on(async {
-        let rig = Rig::start().await;
-        let file = mp4_of(LENGTH);
-        let id = uploaded(&rig, &file).await;
-        (rig, file, id)
-    });
+async fn any_range_gives_these_bytes_of_the_file_and_no_others(engines: Engines) {
+    let rig = Rig::start(engines).await;
+    let file = mp4_of(LENGTH);
+    let id = uploaded(&rig, &file).await;
     let path = format!("/api/videos/{id}/stream");
     let client = rig.plain();
     let mut runner = TestRunner::new(Config {
@@ -290,25 +290,28 @@ fn any_range_gives_these_bytes_of_the_file_and_no_others() {
         failure_persistence: None,
         ..Config::default()
     });
-    let held = runner.run(&ranges(), |range| {
-        let answer = runtime.block_on(async { client.get(&path).header("range", &range).await });
-        match answer.status {
-            StatusCode::OK => prop_assert_eq!(&answer.body[..], &file[..]),
-            StatusCode::PARTIAL_CONTENT => {
-                let told = answer.header("content-range").unwrap();
-                let (span, length) = told["bytes ".len()..].split_once('/').unwrap();
-                let (first, last) = span.split_once('-').unwrap();
-                let (first, last) = (
-                    first.parse::<usize>().unwrap(),
-                    last.parse::<usize>().unwrap(),
-                );
-                prop_assert_eq!(length, LENGTH.to_string());
-                prop_assert_eq!(&answer.body[..], &file[first..=last]);
+    let runtime = Handle::current();
+    let held = || {
+        runner.run(&ranges(), |range| {
+            let answer =
+                runtime.block_on(async { client.get(&path).header("range", &range).await });
+            match answer.status {
+                StatusCode::OK => prop_assert_eq!(&answer.body[..], &file[..]),
+                StatusCode::PARTIAL_CONTENT => {
+                    let told = answer.header("content-range").unwrap();
+                    let (span, length) = told["bytes ".len()..].split_once('/').unwrap();
+                    let (first, last) = span.split_once('-').unwrap();
+                    let (first, last) = (
+                        first.parse::<usize>().unwrap(),
+                        last.parse::<usize>().unwrap(),
+                    );
+                    prop_assert_eq!(length, LENGTH.to_string());
+                    prop_assert_eq!(&answer.body[..], &file[first..=last]);
+                }
+                status => prop_assert_eq!(status, StatusCode::RANGE_NOT_SATISFIABLE),
             }
-            status => prop_assert_eq!(status, StatusCode::RANGE_NOT_SATISFIABLE),
-        }
-        Ok(())
-    });
-    runtime.block_on(rig.stop_all());
-    held.unwrap();
+            Ok(())
+        })
+    };
+    tokio::task::block_in_place(held).unwrap();
 }

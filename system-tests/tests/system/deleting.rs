@@ -2,13 +2,17 @@
 
 use http::StatusCode;
 use serde_json::json;
-use system_tests::{Rig, SOON};
+use system_tests::{Engines, Rig, SOON, on_all_engines};
 use test_support::eventually;
 use test_support::media::{FASTSTART, POSTER_JPEG};
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_deleted_video_is_gone_from_catalogue_stream_storage_and_history() {
-    let rig = Rig::start().await;
+on_all_engines!(
+    a_deleted_video_is_gone_from_catalogue_stream_storage_and_history,
+    a_deleted_video_opens_no_session_and_its_key_takes_a_new_upload,
+);
+
+async fn a_deleted_video_is_gone_from_catalogue_stream_storage_and_history(engines: Engines) {
+    let rig = Rig::start(engines).await;
     let browser = rig.browser();
     let video = rig.upload("Going", &FASTSTART).await;
     let id = video["id"].as_str().unwrap();
@@ -53,10 +57,10 @@ async fn a_deleted_video_is_gone_from_catalogue_stream_storage_and_history() {
         (answer.status == StatusCode::NOT_FOUND).then_some(())
     };
     eventually(SOON, stream).await;
-    let store = rig.data().join("videos");
     let empty = || async {
-        let left = ["videos", "records", "intents", "posters"]
-            .map(|folder| std::fs::read_dir(store.join(folder)).map_or(0, Iterator::count));
+        let left = rig
+            .engines()
+            .objects_in(["videos", "records", "intents", "posters"]);
         (left == [0; 4]).then_some(())
     };
     eventually(SOON, empty).await;
@@ -69,17 +73,16 @@ async fn a_deleted_video_is_gone_from_catalogue_stream_storage_and_history() {
         .json(&late)
         .await
         .expect(StatusCode::NO_CONTENT);
-    let data = rig.stop_all().await;
-    let rig = Rig::start_in(data).await;
+    let engines = rig.stop_all().await;
+    let rig = Rig::start(engines).await;
     let list = rig.plain().get("/api/videos").await.value();
     assert!(list["videos"].as_array().unwrap().is_empty());
     let gone = rig.plain().get(&path).await;
     gone.expect(StatusCode::NOT_FOUND);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_deleted_video_opens_no_session_and_its_key_takes_a_new_upload() {
-    let rig = Rig::start().await;
+async fn a_deleted_video_opens_no_session_and_its_key_takes_a_new_upload(engines: Engines) {
+    let rig = Rig::start(engines).await;
     let client = rig.plain();
     let upload = || async {
         let request = client.post("/api/videos?title=Again");

@@ -2,8 +2,15 @@
 
 use http::StatusCode;
 use serde_json::{Value, json};
-use system_tests::Rig;
+use system_tests::{Engines, Rig, on_all_engines};
 use test_support::media::FASTSTART;
+
+on_all_engines!(
+    without_the_catalogue_what_was_looked_up_plays_on_and_uploads_are_taken,
+    without_the_storage_nothing_plays_and_nothing_is_taken_but_the_catalogue_works,
+    without_the_history_all_but_the_history_page_works,
+    without_the_streaming_service_the_catalogue_and_uploads_work,
+);
 
 struct Scene {
     rig: Rig,
@@ -12,8 +19,8 @@ struct Scene {
 }
 
 /// A video that somebody has begun to watch.
-async fn scene() -> Scene {
-    let rig = Rig::start().await;
+async fn scene(engines: Engines) -> Scene {
+    let rig = Rig::start(engines).await;
     let video = rig.upload("Robust", &FASTSTART).await;
     let id = video["id"].as_str().unwrap().to_owned();
     let opened = rig
@@ -59,9 +66,8 @@ impl Scene {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn without_the_catalogue_what_was_looked_up_plays_on_and_uploads_are_taken() {
-    let mut scene = scene().await;
+async fn without_the_catalogue_what_was_looked_up_plays_on_and_uploads_are_taken(engines: Engines) {
+    let mut scene = scene(engines).await;
     scene.rig.stop("metadata").await;
     scene.plays().await;
     scene.takes_beats().await;
@@ -90,9 +96,10 @@ async fn without_the_catalogue_what_was_looked_up_plays_on_and_uploads_are_taken
         .expect(StatusCode::SERVICE_UNAVAILABLE);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn without_the_storage_nothing_plays_and_nothing_is_taken_but_the_catalogue_works() {
-    let mut scene = scene().await;
+async fn without_the_storage_nothing_plays_and_nothing_is_taken_but_the_catalogue_works(
+    engines: Engines,
+) {
+    let mut scene = scene(engines).await;
     scene.rig.stop("video-storage").await;
     let path = format!("/api/videos/{}/stream", scene.id);
     assert_eq!(scene.get(&path).await, StatusCode::SERVICE_UNAVAILABLE);
@@ -103,9 +110,8 @@ async fn without_the_storage_nothing_plays_and_nothing_is_taken_but_the_catalogu
     scene.takes_beats().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn without_the_history_all_but_the_history_page_works() {
-    let mut scene = scene().await;
+async fn without_the_history_all_but_the_history_page_works(engines: Engines) {
+    let mut scene = scene(engines).await;
     scene.rig.stop("history").await;
     scene.plays().await;
     scene.takes_beats().await;
@@ -125,9 +131,8 @@ async fn without_the_history_all_but_the_history_page_works() {
     scene.rig.upload("Works", &FASTSTART).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn without_the_streaming_service_the_catalogue_and_uploads_work() {
-    let mut scene = scene().await;
+async fn without_the_streaming_service_the_catalogue_and_uploads_work(engines: Engines) {
+    let mut scene = scene(engines).await;
     scene.rig.stop("video-streaming").await;
     let path = format!("/api/videos/{}/stream", scene.id);
     assert_eq!(scene.get(&path).await, StatusCode::SERVICE_UNAVAILABLE);

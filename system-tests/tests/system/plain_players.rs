@@ -3,18 +3,22 @@
 use std::time::{Duration, Instant};
 
 use http::StatusCode;
-use system_tests::{Rig, SOON};
+use system_tests::{Engines, Rig, SOON, on_all_engines};
 use test_support::eventually;
 use test_support::media::FASTSTART;
+
+on_all_engines!(
+    many_ranges_over_the_time_of_a_view_are_one_view,
+    a_download_in_a_moment_is_no_view,
+);
 
 async fn views(rig: &Rig, id: &str) -> u64 {
     let video = rig.plain().get(&format!("/api/videos/{id}")).await.value();
     video["views"].as_u64().unwrap()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn many_ranges_over_the_time_of_a_view_are_one_view() {
-    let rig = Rig::start().await;
+async fn many_ranges_over_the_time_of_a_view_are_one_view(engines: Engines) {
+    let rig = Rig::start(engines).await;
     let video = rig.upload("Plain", &FASTSTART).await;
     let id = video["id"].as_str().unwrap();
     let path = format!("/api/videos/{id}/stream");
@@ -43,14 +47,13 @@ async fn many_ranges_over_the_time_of_a_view_are_one_view() {
     assert_eq!(views(&rig, id).await, 1);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_download_in_a_moment_is_no_view() {
-    let rig = Rig::start().await;
+async fn a_download_in_a_moment_is_no_view(engines: Engines) {
+    let rig = Rig::start(engines).await;
     let video = rig.upload("Downloaded", &FASTSTART).await;
     let id = video["id"].as_str().unwrap();
     let path = format!("/api/videos/{id}/stream");
     rig.plain().get(&path).await.expect(StatusCode::OK);
-    let data = rig.stop_all().await;
-    let rig = Rig::start_in(data).await;
+    let engines = rig.stop_all().await;
+    let rig = Rig::start(engines).await;
     assert_eq!(views(&rig, id).await, 0);
 }

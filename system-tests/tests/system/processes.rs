@@ -7,11 +7,17 @@ use std::time::Instant;
 
 use http::StatusCode;
 use serde_json::{Value, json};
-use system_tests::SOON;
-use system_tests::processes::{Processes, SERVICES};
+use system_tests::{Engines, Processes, SERVICES, SOON, on_all_engines};
 use test_support::media::{FASTSTART, mp4_of};
 use test_support::{TestClient, eventually};
 use tokio::task::JoinSet;
+
+on_all_engines!(
+    they_may_be_started_in_any_order,
+    inner_services_answer_nobody_without_the_token,
+    any_replica_takes_the_beats_of_any_session,
+    each_service_killed_under_load_loses_nothing_acknowledged_and_counts_nothing_twice,
+);
 
 /// Half of the two seconds that the watched video lasts make a view.
 const SURELY_A_VIEW_MS: u64 = 1_300;
@@ -24,9 +30,8 @@ async fn upload(client: &TestClient, title: &str, bytes: Vec<u8>) -> Option<Stri
         .then(|| answer.value()["id"].as_str().unwrap().to_owned())
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn they_may_be_started_in_any_order() {
-    let mut system = Processes::nothing_yet();
+async fn they_may_be_started_in_any_order(engines: Engines) {
+    let mut system = Processes::nothing_yet(engines);
     for service in SERVICES.into_iter().rev() {
         system.launch(service);
     }
@@ -40,16 +45,14 @@ async fn they_may_be_started_in_any_order() {
     assert_eq!(stream.expect(StatusCode::OK).body, FASTSTART.bytes);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn inner_services_answer_nobody_without_the_token() {
-    let mut system = Processes::start().await;
-    let (address, _replica) = system.replica("video-streaming").await;
-    let stranger = TestClient::at(address);
+async fn inner_services_answer_nobody_without_the_token(engines: Engines) {
+    let system = Processes::start(engines).await;
+    let stranger = system.stranger("video-streaming");
     stranger
         .get("/videos/x/stream")
         .await
         .expect(StatusCode::UNAUTHORIZED);
-    let friend = system.inner(address);
+    let friend = system.inner("video-streaming", 0);
     friend
         .get("/videos/x/stream")
         .await
@@ -66,9 +69,8 @@ async fn inner_services_answer_nobody_without_the_token() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn any_replica_takes_the_beats_of_any_session() {
-    let mut system = Processes::start().await;
+async fn any_replica_takes_the_beats_of_any_session(engines: Engines) {
+    let system = Processes::start_replicated(engines, &[("video-streaming", 2)]).await;
     let client = system.browser();
     let id = upload(&client, "Shared", FASTSTART.bytes.to_vec())
         .await
@@ -77,17 +79,12 @@ async fn any_replica_takes_the_beats_of_any_session() {
         .post(&format!("/api/videos/{id}/watch-sessions"))
         .await
         .value();
-    let (address, _replica) = system.replica("video-streaming").await;
-    let replica = system.inner(address);
+    let replica = |number| system.inner("video-streaming", number);
+    let (one, other) = (replica(0), replica(1));
     let beat = |seq: u64, position: u64| json!({"session": opened["session"], "seq": seq, "position_ms": position, "state": "playing"});
-    for (seq, through) in [(1, &client), (2, &replica), (3, &client)] {
-        let path = if seq == 2 {
-            "/watch-sessions/beats"
-        } else {
-            "/api/watch-sessions/beats"
-        };
+    for (seq, through) in [(1, &one), (2, &other), (3, &one)] {
         through
-            .post(path)
+            .post("/watch-sessions/beats")
             .json(&beat(seq, seq * 100))
             .await
             .expect(StatusCode::NO_CONTENT);
@@ -172,9 +169,10 @@ async fn watch_for_ever(
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn each_service_killed_under_load_loses_nothing_acknowledged_and_counts_nothing_twice() {
-    let mut system = Processes::start().await;
+async fn each_service_killed_under_load_loses_nothing_acknowledged_and_counts_nothing_twice(
+    engines: Engines,
+) {
+    let mut system = Processes::start(engines).await;
     let client = system.plain();
     let watched = upload(&client, "Watched", FASTSTART.bytes.to_vec())
         .await

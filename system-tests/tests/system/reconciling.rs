@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use http::StatusCode;
 use serde_json::{Value, json};
-use system_tests::{Rig, SOON};
+use system_tests::{Engines, Rig, SOON};
 use test_support::eventually;
 use test_support::media::{FASTSTART, POSTER_JPEG, mp4_of};
 
@@ -47,7 +47,7 @@ fn files_of(rig: &Rig, id: &str) -> Vec<String> {
     let folders = ["videos", "records", "posters", "intents"].into_iter();
     let names =
         folders.flat_map(|folder| [format!("{folder}/{id}"), format!("{folder}/{id}.json")]);
-    let store = rig.data().join("videos");
+    let store = rig.engines().folder().join("videos");
     names.filter(|name| store.join(name).exists()).collect()
 }
 
@@ -66,7 +66,7 @@ fn copy_folder(from: &Path, to: &Path) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restore_that_lost_blobs_is_reported_until_the_videos_are_deleted() {
-    let rig = Rig::start().await;
+    let rig = Rig::start(Engines::embedded()).await;
     let [kept, without_bytes, without_record] = [
         id_of(&rig.upload("Kept", &FASTSTART).await),
         id_of(&rig.upload("Lost", &FASTSTART).await),
@@ -76,7 +76,7 @@ async fn a_restore_that_lost_blobs_is_reported_until_the_videos_are_deleted() {
     assert_eq!(fine["checked"]["entries"], 3);
     assert_eq!(fine["entries_without_bytes"], nothing());
 
-    let store = rig.data().join("videos");
+    let store = rig.engines().folder().join("videos");
     fs::remove_file(store.join("videos").join(&without_bytes)).unwrap();
     fs::remove_file(store.join(format!("records/{without_record}.json"))).unwrap();
     let report = reconcile(&rig, json!({ "remove_strays": true })).await;
@@ -107,14 +107,14 @@ async fn a_restore_that_lost_blobs_is_reported_until_the_videos_are_deleted() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restore_that_lost_catalogue_entries_gets_them_back_from_the_store() {
-    let rig = Rig::start().await;
+    let rig = Rig::start(Engines::embedded()).await;
     let old = id_of(&rig.upload("In the copy", &FASTSTART).await);
     let deleted = id_of(&rig.upload("Deleted after the copy", &FASTSTART).await);
     let data = rig.stop_all().await;
-    let copy = data.join("copy.db");
-    fs::copy(data.join("metadata.db"), &copy).unwrap();
+    let copy = data.folder().join("copy.db");
+    fs::copy(data.folder().join("metadata.db"), &copy).unwrap();
 
-    let rig = Rig::start_in(data).await;
+    let rig = Rig::start(data).await;
     let bytes = mp4_of(50_000);
     let new = rig
         .upload_bytes("Not in the copy", "video/mp4", bytes.clone())
@@ -126,11 +126,11 @@ async fn a_restore_that_lost_catalogue_entries_gets_them_back_from_the_store() {
     .await;
     let data = rig.stop_all().await;
     for left in ["metadata.db-wal", "metadata.db-shm"] {
-        let _ = fs::remove_file(data.join(left));
+        let _ = fs::remove_file(data.folder().join(left));
     }
-    fs::rename(&copy, data.join("metadata.db")).unwrap();
+    fs::rename(&copy, data.folder().join("metadata.db")).unwrap();
 
-    let rig = Rig::start_in(data).await;
+    let rig = Rig::start(data).await;
     let path = format!("/api/videos/{}", id_of(&new));
     rig.plain().get(&path).await.expect(StatusCode::NOT_FOUND);
     let report = reconcile(&rig, json!({ "remove_strays": true })).await;
@@ -157,13 +157,16 @@ async fn a_restore_that_lost_catalogue_entries_gets_them_back_from_the_store() {
 /// Tombstones outlive every copy of the store.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restore_of_an_old_store_brings_no_deleted_video_back() {
-    let rig = Rig::start().await;
+    let rig = Rig::start(Engines::embedded()).await;
     let kept = id_of(&rig.upload("Kept", &FASTSTART).await);
     let deleted = id_of(&rig.upload("Deleted", &FASTSTART).await);
     let poster = rig.plain().put(&format!("/api/videos/{deleted}/poster"));
     let poster = poster.body("image/jpeg", POSTER_JPEG).await;
     poster.expect(StatusCode::NO_CONTENT);
-    let (store, copy) = (rig.data().join("videos"), rig.data().join("copy"));
+    let (store, copy) = (
+        rig.engines().folder().join("videos"),
+        rig.engines().folder().join("copy"),
+    );
     copy_folder(&store, &copy);
     delete(&rig, &deleted).await;
     eventually(SOON, || async {
@@ -193,7 +196,7 @@ async fn a_restore_of_an_old_store_brings_no_deleted_video_back() {
 #[tokio::test(flavor = "multi_thread")]
 async fn runs_beside_uploads_and_deletions_lose_and_keep_nothing_wrongly() {
     const UPLOADS: usize = 40;
-    let rig = Rig::start().await;
+    let rig = Rig::start(Engines::embedded()).await;
     let done = AtomicBool::new(false);
     let compare = async {
         let mut runs = 0;

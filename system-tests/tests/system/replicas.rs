@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use http::StatusCode;
 use serde_json::json;
 use service_kit::settings::loopback;
-use system_tests::{Rig, SOON};
+use system_tests::{Engines, Rig, SOON};
 use test_support::engines::{BlobServer, azurite, s3};
 use test_support::media::mp4_of;
 use test_support::process::ChildProcess;
@@ -111,7 +111,7 @@ impl Replica {
 }
 
 async fn replicas_leave_each_other_alone_and_clean_up_after_each_other(blobs: &BlobServer) {
-    let rig = Rig::start().await;
+    let rig = Rig::start(Engines::embedded()).await;
     let folder = DataFolder::new();
     let store = blobs.store_url();
     let mut one = Replica::start(&rig, blobs, &store, &folder.join("one.db")).await;

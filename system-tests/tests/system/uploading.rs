@@ -2,9 +2,20 @@
 
 use http::{Method, StatusCode};
 use serde_json::Value;
-use system_tests::{Rig, SOON};
+use system_tests::{Engines, Rig, SOON, on_all_engines};
 use test_support::media::{self, FASTSTART, MATROSKA, MOOV_LAST, VIDEOS};
 use test_support::{RawConnection, eventually};
+
+on_all_engines!(
+    a_video_is_complete_in_the_answer_and_in_the_list_at_once,
+    the_same_key_gives_the_same_video_again,
+    what_is_no_video_is_refused_and_leaves_nothing,
+    an_upload_that_is_broken_off_leaves_nothing,
+    an_upload_taken_while_the_catalogue_is_down_is_listed_after_its_return,
+    what_is_said_of_a_video_can_be_changed_and_found,
+    a_poster_is_kept_replaced_and_served_like_any_bytes,
+    every_refusal_of_the_public_api_is_a_problem,
+);
 
 async fn titles(rig: &Rig) -> Vec<String> {
     let list = rig.plain().get("/api/videos").await.expect(StatusCode::OK);
@@ -15,9 +26,8 @@ async fn titles(rig: &Rig) -> Vec<String> {
         .collect()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_video_is_complete_in_the_answer_and_in_the_list_at_once() {
-    let rig = Rig::start().await;
+async fn a_video_is_complete_in_the_answer_and_in_the_list_at_once(engines: Engines) {
+    let rig = Rig::start(engines).await;
     for file in VIDEOS {
         let video = rig.upload(file.name, &file).await;
         assert_eq!(video["title"], file.name);
@@ -45,9 +55,8 @@ async fn a_video_is_complete_in_the_answer_and_in_the_list_at_once() {
     assert_eq!(titles(&rig).await.len(), VIDEOS.len());
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_same_key_gives_the_same_video_again() {
-    let rig = Rig::start().await;
+async fn the_same_key_gives_the_same_video_again(engines: Engines) {
+    let rig = Rig::start(engines).await;
     let upload = || async {
         let request = rig.plain().post("/api/videos?title=Once");
         let request = request.header("idempotency-key", "one-and-the-same");
@@ -61,9 +70,8 @@ async fn the_same_key_gives_the_same_video_again() {
     assert_eq!(titles(&rig).await, ["Once"]);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_is_no_video_is_refused_and_leaves_nothing() {
-    let rig = Rig::start().await;
+async fn what_is_no_video_is_refused_and_leaves_nothing(engines: Engines) {
+    let rig = Rig::start(engines).await;
     let upload = |title: &str, content_type: &str, bytes: Vec<u8>| {
         let request = rig.plain().post(&format!("/api/videos?title={title}"));
         request.body(content_type, bytes)
@@ -112,14 +120,11 @@ async fn what_is_no_video_is_refused_and_leaves_nothing() {
         upload(title, content_type, bytes).await.expect(status);
     }
     assert!(titles(&rig).await.is_empty());
-    let blobs = rig.data().join("videos/videos");
-    let left = std::fs::read_dir(blobs).map_or(0, Iterator::count);
-    assert_eq!(left, 0);
+    assert_eq!(rig.engines().objects_in(["videos"]), [0]);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_upload_that_is_broken_off_leaves_nothing() {
-    let rig = Rig::start().await;
+async fn an_upload_that_is_broken_off_leaves_nothing(engines: Engines) {
+    let rig = Rig::start(engines).await;
     let whole = media::mp4_of(4 * 1024 * 1024);
     for framing in ["Content-Length: 4194304", "Transfer-Encoding: chunked"] {
         let mut connection = RawConnection::open(rig.gateway).await;
@@ -138,33 +143,29 @@ async fn an_upload_that_is_broken_off_leaves_nothing() {
         drop(connection);
     }
     // Nothing is left of it in the store, not even of what the store itself stages.
-    let store = rig.data().join("videos");
     let empty = || async {
-        let left = ["videos", "records", "intents"]
-            .map(|folder| std::fs::read_dir(store.join(folder)).map_or(0, Iterator::count));
+        let left = rig.engines().objects_in(["videos", "records", "intents"]);
         (left == [0, 0, 0]).then_some(())
     };
     eventually(SOON, empty).await;
     assert!(titles(&rig).await.is_empty());
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_upload_taken_while_the_catalogue_is_down_is_listed_after_its_return() {
-    let mut rig = Rig::start().await;
+async fn an_upload_taken_while_the_catalogue_is_down_is_listed_after_its_return(engines: Engines) {
+    let mut rig = Rig::start(engines).await;
     rig.stop("metadata").await;
     let video = rig.upload("Patience", &MATROSKA).await;
     assert_eq!(video["title"], "Patience");
     let list = rig.plain().get("/api/videos").await;
     list.expect(StatusCode::SERVICE_UNAVAILABLE);
-    let data = rig.stop_all().await;
-    let rig = Rig::start_in(data).await;
+    let engines = rig.stop_all().await;
+    let rig = Rig::start(engines).await;
     let listed = || async { (titles(&rig).await == ["Patience"]).then_some(()) };
     eventually(SOON, listed).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_is_said_of_a_video_can_be_changed_and_found() {
-    let rig = Rig::start().await;
+async fn what_is_said_of_a_video_can_be_changed_and_found(engines: Engines) {
+    let rig = Rig::start(engines).await;
     let client = rig.plain();
     let video = rig.upload("Untitled", &FASTSTART).await;
     rig.upload("Another", &FASTSTART).await;
@@ -188,9 +189,8 @@ async fn what_is_said_of_a_video_can_be_changed_and_found() {
     assert!(none["videos"].as_array().unwrap().is_empty());
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_poster_is_kept_replaced_and_served_like_any_bytes() {
-    let rig = Rig::start().await;
+async fn a_poster_is_kept_replaced_and_served_like_any_bytes(engines: Engines) {
+    let rig = Rig::start(engines).await;
     let client = rig.plain();
     let video = rig.upload("Pictured", &FASTSTART).await;
     let path = format!("/api/videos/{}", video["id"].as_str().unwrap());
@@ -224,9 +224,8 @@ async fn a_poster_is_kept_replaced_and_served_like_any_bytes() {
     huge.expect(StatusCode::PAYLOAD_TOO_LARGE);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn every_refusal_of_the_public_api_is_a_problem() {
-    let rig = Rig::start().await;
+async fn every_refusal_of_the_public_api_is_a_problem(engines: Engines) {
+    let rig = Rig::start(engines).await;
     let client = rig.plain();
     let id = "00000000-0000-7000-8000-000000000000";
     // The client checks the form of each answer with an error status.

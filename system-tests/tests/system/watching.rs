@@ -4,9 +4,17 @@ use std::time::Instant;
 
 use http::StatusCode;
 use serde_json::{Value, json};
-use system_tests::{Rig, SOON};
+use system_tests::{Engines, Rig, SOON, on_all_engines};
 use test_support::media::{FASTSTART, SILENT};
 use test_support::{TestClient, eventually};
+
+on_all_engines!(
+    one_playback_is_one_view_and_one_entry_and_resumes_where_it_stopped,
+    a_video_that_was_seen_to_its_end_begins_again_from_the_start,
+    opening_a_page_is_no_view_and_no_entry,
+    the_history_is_its_viewers_to_delete,
+    a_session_that_is_not_ours_is_refused,
+);
 
 async fn open_session(browser: &TestClient, id: &str) -> Value {
     let opened = browser
@@ -55,9 +63,8 @@ fn id_of(video: &Value) -> String {
     video["id"].as_str().unwrap().to_owned()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn one_playback_is_one_view_and_one_entry_and_resumes_where_it_stopped() {
-    let rig = Rig::start().await;
+async fn one_playback_is_one_view_and_one_entry_and_resumes_where_it_stopped(engines: Engines) {
+    let rig = Rig::start(engines).await;
     let id = id_of(&rig.upload("Watched", &FASTSTART).await);
     let browser = rig.browser();
     let session = play_until_viewed(&rig, &browser, &id, 1).await;
@@ -84,9 +91,8 @@ async fn one_playback_is_one_view_and_one_entry_and_resumes_where_it_stopped() {
     play_until_viewed(&rig, &other, &id, 2).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_video_that_was_seen_to_its_end_begins_again_from_the_start() {
-    let rig = Rig::start().await;
+async fn a_video_that_was_seen_to_its_end_begins_again_from_the_start(engines: Engines) {
+    let rig = Rig::start(engines).await;
     let id = id_of(&rig.upload("Finished", &FASTSTART).await);
     let browser = rig.browser();
     let session = open_session(&browser, &id).await;
@@ -100,9 +106,8 @@ async fn a_video_that_was_seen_to_its_end_begins_again_from_the_start() {
     assert_eq!(open_session(&browser, &id).await["resume_position_ms"], 0);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn opening_a_page_is_no_view_and_no_entry() {
-    let rig = Rig::start().await;
+async fn opening_a_page_is_no_view_and_no_entry(engines: Engines) {
+    let rig = Rig::start(engines).await;
     let id = id_of(&rig.upload("Only opened", &FASTSTART).await);
     let browser = rig.browser();
     for _ in 0..3 {
@@ -118,9 +123,8 @@ async fn opening_a_page_is_no_view_and_no_entry() {
     assert!(entries(&browser).await.is_empty());
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_history_is_its_viewers_to_delete() {
-    let rig = Rig::start().await;
+async fn the_history_is_its_viewers_to_delete(engines: Engines) {
+    let rig = Rig::start(engines).await;
     let browser = rig.browser();
     let mut ids = Vec::new();
     for title in ["One", "Two", "Three"] {
@@ -156,9 +160,8 @@ async fn the_history_is_its_viewers_to_delete() {
     assert!(entries(&browser).await.is_empty());
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_session_that_is_not_ours_is_refused() {
-    let rig = Rig::start().await;
+async fn a_session_that_is_not_ours_is_refused(engines: Engines) {
+    let rig = Rig::start(engines).await;
     let id = id_of(&rig.upload("Guarded", &FASTSTART).await);
     let browser = rig.browser();
     let session = open_session(&browser, &id).await["session"]
