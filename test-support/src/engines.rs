@@ -1,4 +1,16 @@
-//! Real engines for tests: found by a URL in the environment, or started on this machine.
+//! Real engines for tests: found by a URL in the environment, or started on this machine, as a
+//! child process or, where Docker works and has the image, in a container.
+//!
+//! | engine | URL | program | image |
+//! |---|---|---|---|
+//! | RabbitMQ | `RABBITMQ_URL`, `RABBITMQ_MANAGEMENT_URL` | `rabbitmq-server` | `rabbitmq:4-management` |
+//! | MongoDB | `MONGODB_URL` | `mongod`; after the image the stand-in | `mongo:8` |
+//! | Azure Blob Storage | `AZURITE_URL` | `azurite-blob` | `mcr.microsoft.com/azure-storage/azurite` |
+//! | S3 | `S3_URL` | `versitygw` | |
+//!
+//! Nothing is downloaded here but the stand-in's few files: `scripts/test` installs programs and
+//! pulls images. With `LIVE_ENGINES=containers` the programs are passed over, with
+//! `LIVE_ENGINES=none` everything.
 //!
 //! The tests of one program share one engine of a kind, and each test owns a database, a queue
 //! prefix or a bucket in it. A test that kills its engine starts one of its own.
@@ -7,13 +19,14 @@
 //! error, past the capture of the test harness, and fails when `REQUIRE_LIVE=1` is set.
 
 use std::io::Write as _;
-use std::net::{Ipv4Addr, TcpListener};
-use std::sync::atomic::{AtomicU16, Ordering};
 
 pub mod azurite;
 mod blob_store;
 mod child;
+mod container;
 pub mod mongodb;
+mod ports;
+mod program;
 pub mod rabbitmq;
 pub mod s3;
 
@@ -56,6 +69,11 @@ pub(crate) fn unwanted() -> Option<String> {
     (setting("LIVE_ENGINES")? == "none").then(|| "LIVE_ENGINES=none leaves it out.".to_owned())
 }
 
+/// Whether programs of this machine may be used: not with `LIVE_ENGINES=containers`.
+pub(crate) fn programs_are_wanted() -> bool {
+    setting("LIVE_ENGINES").is_none_or(|wanted| wanted != "containers")
+}
+
 /// A variable of the environment, unless it is empty.
 pub(crate) fn setting(name: &str) -> Option<String> {
     #[expect(
@@ -66,35 +84,9 @@ pub(crate) fn setting(name: &str) -> Option<String> {
     (!value.is_empty()).then_some(value)
 }
 
-/// A loopback port that nobody listens on.
-///
-/// Not one of the ports that systems give to outgoing connections: an engine that is killed must
-/// find its port free when it comes back.
-pub(crate) fn free_port() -> u16 {
-    const FIRST: u16 = 20_000;
-    const COUNT: u16 = 12_000;
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    // Test programs that run side by side begin at different places.
-    let offset = std::process::id().wrapping_mul(127) % u32::from(COUNT);
-    let offset = u16::try_from(offset).expect("less than COUNT");
-    (0..COUNT)
-        .map(|_| {
-            let next = NEXT.fetch_add(1, Ordering::Relaxed) % COUNT;
-            FIRST + (offset + next) % COUNT
-        })
-        .find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok())
-        .expect("some port is free")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn ports_are_given_once() {
-        let ports: std::collections::HashSet<u16> = (0..50).map(|_| free_port()).collect();
-        assert_eq!(ports.len(), 50);
-    }
 
     #[test]
     fn an_engine_that_runs_is_handed_on() {

@@ -1,5 +1,6 @@
 //! Azure Blob Storage: the emulator that `AZURITE_URL` names (`http://HOST:PORT`); else an Azurite
-//! of this machine with a folder of its own. Both have the account that all emulators have.
+//! of this machine with a folder of its own; else one in a container if Docker has the image. All
+//! have the account that all emulators have.
 
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -12,13 +13,18 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::OnceCell;
 
-use super::blob_store::{BUCKET, BlobServer, OwnServer, find};
-use super::{Availability, free_port, setting};
-use crate::eventually;
+use super::blob_store::{BUCKET, BlobServer, Home, OwnServer};
+use super::container::{Container, Recipe, has_image};
+use super::ports::free_port;
+use super::program::find;
+use super::{Availability, setting};
+use crate::{DataFolder, eventually};
+
+const IMAGE: &str = "mcr.microsoft.com/azure-storage/azurite";
 
 /// What to do where there is no emulator.
 const HOW_TO_GET: &str = "Set AZURITE_URL to http://HOST:PORT, or run: \
-    npm install --prefix ~/.cache/flixtube/azurite azurite";
+    npm install --prefix ~/.cache/flixtube/azurite azurite@3.35.0";
 
 /// The account and key that every emulator has; they are published and protect nothing.
 const ACCOUNT: &str = "devstoreaccount1";
@@ -28,11 +34,16 @@ const KEY: &str =
 /// Written every five seconds while something changes.
 const STATE: &str = "__azurite_db_blob__.json";
 
-const CONTAINER_DEADLINE: Duration = Duration::from_secs(30);
+const CONTAINER_DEADLINE: Duration = Duration::from_mins(1);
 
 /// The emulator that all tests of this program share, or `None` after having said that there is
 /// none.
 pub async fn shared() -> Option<&'static BlobServer> {
+    available().await.or_left_out("Azurite")
+}
+
+/// The same for who wants to know why there is none.
+pub async fn available() -> Availability<&'static BlobServer> {
     static SHARED: OnceCell<Availability<BlobServer>> = OnceCell::const_new();
     let found = SHARED.get_or_init(|| async {
         match setting("AZURITE_URL") {
@@ -45,8 +56,8 @@ pub async fn shared() -> Option<&'static BlobServer> {
         }
     });
     match found.await {
-        Availability::Running(server) => Some(server),
-        Availability::Missing(how) => Availability::Missing(how.clone()).or_left_out("Azurite"),
+        Availability::Running(server) => Availability::Running(server),
+        Availability::Missing(how) => Availability::Missing(how.clone()),
     }
 }
 
@@ -65,6 +76,7 @@ fn server(endpoint: String, own: Option<OwnServer>) -> BlobServer {
             ("AZURE_STORAGE_ACCOUNT_KEY", KEY.to_owned()),
         ],
         endpoint,
+        variable: "AZURITE_URL",
         own,
     }
 }
@@ -73,23 +85,52 @@ async fn start() -> Availability<BlobServer> {
     if let Some(why) = super::unwanted() {
         return Availability::Missing(why);
     }
-    let Some(program) = find("azurite-blob", "azurite/node_modules/.bin", None) else {
+    let port = free_port();
+    let folder = DataFolder::new();
+    let home = if let Some(program) = find("azurite-blob", Some("azurite/node_modules/.bin"), None)
+    {
+        Home::Program(program)
+    } else if has_image(IMAGE) {
+        Home::Container {
+            container: container(port, &folder),
+            image: IMAGE,
+        }
+    } else {
         return Availability::Missing(HOW_TO_GET.to_owned());
     };
-    let port = free_port();
-    let mut own = OwnServer::new(program, port, arguments, Vec::new(), Some(STATE));
+    let mut own = OwnServer::new(home, port, arguments, Vec::new(), Some(STATE), folder);
     own.run().await;
     let endpoint = format!("http://127.0.0.1:{port}");
     create_container(&endpoint).await;
     Availability::Running(server(endpoint, Some(own)))
 }
 
+fn container(port: u16, folder: &DataFolder) -> Container {
+    const INSIDE: u16 = 10_000;
+    let data = OwnServer::data_in(folder);
+    std::fs::create_dir_all(&data).expect("the folder is writable");
+    let mut command = vec!["azurite-blob".to_owned()];
+    command.extend(flags("0.0.0.0", INSIDE, Path::new("/data")));
+    let command: Vec<_> = command.iter().map(String::as_str).collect();
+    Container::create(&Recipe {
+        image: IMAGE,
+        ports: &[(port, INSIDE)],
+        variables: &[],
+        folder: Some((&data, "/data")),
+        arguments: &command,
+    })
+}
+
 fn arguments(port: u16, data: &Path) -> Vec<String> {
+    flags("127.0.0.1", port, data)
+}
+
+fn flags(host: &str, port: u16, data: &Path) -> Vec<String> {
     let port = port.to_string();
     let data = data.display().to_string();
     [
         "--blobHost",
-        "127.0.0.1",
+        host,
         "--blobPort",
         &port,
         "--location",

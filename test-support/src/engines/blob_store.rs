@@ -1,15 +1,20 @@
 //! What the blob stores have in common: a container or bucket, and a prefix in it for each test.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::{EngineProcess, setting};
+use super::EngineProcess;
+use super::child::ask;
+use super::container::Container;
+use super::program::Program;
 use crate::{DataFolder, eventually};
 
 /// Longer than a store takes to start on a busy machine.
-const START: Duration = Duration::from_mins(1);
+const START: Duration = Duration::from_mins(3);
+
+const HTTP_GREETING: &[u8] = b"GET / HTTP/1.0\r\n\r\n";
 
 /// How long a store may keep what it was told to itself, before it writes that down.
 const SAVING: Duration = Duration::from_secs(6);
@@ -26,13 +31,15 @@ pub struct BlobServer {
     pub(super) variables: Vec<(&'static str, String)>,
     /// `http://HOST:PORT`
     pub(super) endpoint: String,
+    /// The variable of the environment that names it, for one that is not started here.
+    pub(super) variable: &'static str,
     /// What this program has started itself; `None` for a store of the environment.
     pub(super) own: Option<OwnServer>,
 }
 
 #[derive(Debug)]
 pub(super) struct OwnServer {
-    program: PathBuf,
+    home: Home,
     arguments: fn(port: u16, data: &Path) -> Vec<String>,
     variables: Vec<(&'static str, String)>,
     port: u16,
@@ -45,7 +52,33 @@ pub(super) struct OwnServer {
     folder: DataFolder,
 }
 
+/// What runs a server.
+#[derive(Debug)]
+pub(super) enum Home {
+    Program(Program),
+    Container {
+        container: Container,
+        image: &'static str,
+    },
+}
+
 impl BlobServer {
+    /// What it is, for the list of engines that a test run prints.
+    pub async fn description(&self) -> String {
+        match self.own.as_ref().map(|own| &own.home) {
+            None => {
+                let address = self.endpoint.trim_start_matches("http://");
+                let answer = ask(address, HTTP_GREETING).await.unwrap_or_default();
+                let answer = String::from_utf8_lossy(&answer);
+                let names = |line: &&str| line.to_ascii_lowercase().starts_with("server:");
+                let server = answer.lines().find(names).unwrap_or_default();
+                format!("{} ({})", server.trim(), self.variable)
+            }
+            Some(Home::Program(program)) => program.description(),
+            Some(Home::Container { image, .. }) => format!("container {image}"),
+        }
+    }
+
     /// A place in the store that nobody else uses, as `azure://container/prefix` or
     /// `s3://bucket/prefix`.
     pub fn store_url(&self) -> String {
@@ -109,15 +142,15 @@ impl BlobServer {
 
 impl OwnServer {
     pub(super) fn new(
-        program: PathBuf,
+        home: Home,
         port: u16,
         arguments: fn(u16, &Path) -> Vec<String>,
         variables: Vec<(&'static str, String)>,
         saved_in: Option<&'static str>,
+        folder: DataFolder,
     ) -> Self {
-        let folder = DataFolder::new();
         let own = Self {
-            program,
+            home,
             arguments,
             variables,
             port,
@@ -130,7 +163,12 @@ impl OwnServer {
     }
 
     pub(super) fn data(&self) -> PathBuf {
-        self.folder.join("data")
+        Self::data_in(&self.folder)
+    }
+
+    /// Where a server with this folder has its data.
+    pub(super) fn data_in(folder: &DataFolder) -> PathBuf {
+        folder.join("data")
     }
 
     async fn saved(&self) {
@@ -148,39 +186,20 @@ impl OwnServer {
     }
 
     pub(super) async fn run(&mut self) {
-        let mut command = Command::new(&self.program);
-        command
-            .args((self.arguments)(self.port, &self.data()))
-            .envs(self.variables.iter().map(|(name, value)| (*name, value)));
-        let process = EngineProcess::start(command, self.folder.path());
+        let folder = self.folder.path();
+        let process = match &self.home {
+            Home::Program(program) => {
+                let mut command = Command::new(&program.path);
+                command
+                    .args((self.arguments)(self.port, &self.data()))
+                    .envs(self.variables.iter().map(|(name, value)| (*name, value)));
+                EngineProcess::start(command, folder)
+            }
+            Home::Container { container, .. } => EngineProcess::start_container(container, folder),
+        };
         let process = self.process.insert(process);
-        process.listens_on(self.port, START).await;
+        process.answers_on(self.port, HTTP_GREETING, START).await;
     }
-}
-
-/// A program of the search path, or at one of these places below the project's cache
-/// (`$XDG_CACHE_HOME/flixtube`, else `~/.cache/flixtube`) or below the home folder.
-pub(super) fn find(program: &str, in_cache: &str, at_home: Option<&str>) -> Option<PathBuf> {
-    let home = setting("HOME").map(PathBuf::from);
-    let cache = setting("XDG_CACHE_HOME")
-        .map(PathBuf::from)
-        .or_else(|| Some(home.as_ref()?.join(".cache")));
-    let cached = cache.map(|cache| cache.join("flixtube").join(in_cache).join(program));
-    let own = at_home.and_then(|folder| Some(home.as_ref()?.join(folder).join(program)));
-    [Some(PathBuf::from(program)), cached, own]
-        .into_iter()
-        .flatten()
-        .find(|program| starts(program))
-}
-
-fn starts(program: &Path) -> bool {
-    let asked = Command::new(program)
-        .arg("--version")
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status();
-    asked.is_ok_and(|status| status.success())
 }
 
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) {

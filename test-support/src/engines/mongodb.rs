@@ -1,6 +1,8 @@
-//! MongoDB: the server that `MONGODB_URL` names; else a `mongod` of this machine; else the
-//! project's own stand-in, mongo-java-server (`test-support/mongo-server`), which a JDK and Maven
-//! build at its first use.
+//! MongoDB: the server that `MONGODB_URL` names; else a `mongod` of this machine; else the image
+//! `mongo:8` if Docker has it; else the project's own stand-in, mongo-java-server
+//! (`test-support/mongo-server`), which a JDK and Maven build at its first use.
+
+mod greeting;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -9,16 +11,23 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::OnceCell;
 
-use super::{Availability, EngineProcess, free_port, setting};
+use super::child::ask;
+use super::container::{Container, Recipe, ask_image, has_image};
+use super::ports::free_port;
+use super::program::{self, output, version_in};
+use super::{Availability, EngineProcess, programs_are_wanted, setting};
 use crate::DataFolder;
 
+const IMAGE: &str = "mongo:8";
+
 /// Longer than any of the servers takes to start on a busy machine.
-const START: Duration = Duration::from_mins(1);
+const START: Duration = Duration::from_mins(3);
 
 /// What to do where there is no server.
 const HOW_TO_GET: &str = "Set MONGODB_URL, or install mongod \
-    (https://www.mongodb.com/docs/manual/installation/), or a JDK of version 17 or later and Maven \
-    (Debian, Ubuntu: apt-get install default-jdk-headless maven).";
+    (https://www.mongodb.com/docs/manual/installation/), or run: docker pull mongo:8; or install \
+    a JDK of version 17 or later and Maven (Debian, Ubuntu: apt-get install default-jdk-headless \
+    maven).";
 
 /// A MongoDB server that tests may use.
 #[derive(Debug)]
@@ -36,7 +45,8 @@ struct OwnServer {
     user: Option<User>,
     /// `None` while it is killed.
     process: Option<EngineProcess>,
-    // Removed last: it stands behind the process.
+    // Removed last: they stand behind the process.
+    container: Option<Container>,
     folder: DataFolder,
 }
 
@@ -49,13 +59,21 @@ struct User {
 
 #[derive(Clone, Debug)]
 enum Program {
-    Mongod,
+    Mongod(program::Program),
+    Container {
+        version: String,
+    },
     /// The stand-in, built in this folder.
     StandIn(PathBuf),
 }
 
 /// The server that all tests of this program share, or `None` after having said that there is none.
 pub async fn shared() -> Option<&'static MongoServer> {
+    available().await.or_left_out("MongoDB")
+}
+
+/// The same for who wants to know why there is none.
+pub async fn available() -> Availability<&'static MongoServer> {
     static SHARED: OnceCell<Availability<MongoServer>> = OnceCell::const_new();
     let found = SHARED.get_or_init(|| async {
         match setting("MONGODB_URL") {
@@ -67,8 +85,8 @@ pub async fn shared() -> Option<&'static MongoServer> {
         }
     });
     match found.await {
-        Availability::Running(server) => Some(server),
-        Availability::Missing(how) => Availability::Missing(how.clone()).or_left_out("MongoDB"),
+        Availability::Running(server) => Availability::Running(server),
+        Availability::Missing(how) => Availability::Missing(how.clone()),
     }
 }
 
@@ -105,6 +123,24 @@ impl MongoServer {
         own.is_some_and(|own| matches!(own.program, Program::StandIn(_)))
     }
 
+    /// What it is, for the list of engines that a test run prints.
+    pub async fn description(&self) -> String {
+        match self.own.as_ref().map(|own| &own.program) {
+            None => {
+                let answer = ask(self.url.first_host(), &greeting::build_info()).await;
+                let version = answer.and_then(|answer| greeting::version_in(&answer));
+                format!("{} (MONGODB_URL)", version.unwrap_or_default())
+            }
+            Some(Program::Mongod(found)) => found.description(),
+            Some(Program::Container { version }) => format!("{version} (container {IMAGE})"),
+            Some(Program::StandIn(built)) => format!(
+                "only a stand-in: mongo-java-server {} (no mongod and no image {IMAGE} found); \
+                 it has no explain and uses no index but unique ones",
+                stand_in_version(built).unwrap_or_default()
+            ),
+        }
+    }
+
     /// Kills it (SIGKILL), so that connections are refused.
     ///
     /// # Panics
@@ -131,39 +167,63 @@ impl MongoServer {
 
 impl OwnServer {
     async fn run(&mut self) {
-        let mut command = match &self.program {
-            Program::Mongod => {
-                let mut command = Command::new("mongod");
-                let data = self.folder.join("data");
-                std::fs::create_dir_all(&data).expect("the folder is writable");
-                command
-                    .args(["--bind_ip", "127.0.0.1", "--nounixsocket", "--port"])
-                    .arg(self.port.to_string())
-                    .arg("--dbpath")
-                    .arg(data);
-                command
+        let folder = self.folder.path();
+        let process = match (&self.program, &self.container) {
+            (Program::Container { .. }, Some(container)) => {
+                EngineProcess::start_container(container, folder)
             }
-            Program::StandIn(built) => {
-                let mut command = Command::new("java");
-                let classes = built.display();
-                command
-                    // Starts a second sooner; tests end before better code would pay.
-                    .args(["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx512m"])
-                    .args(["-cp", &format!("{classes}:{classes}/*"), "MongoServer"])
-                    .args(["127.0.0.1", &self.port.to_string()])
-                    .arg(self.folder.join("data.mv.db"));
-                if let Some(User { name, password }) = self.user {
-                    command.env("MONGO_USER", name);
-                    command.env("MONGO_PASSWORD", password.replace("%40", "@"));
-                }
-                command
-            }
+            (Program::StandIn(built), _) => EngineProcess::start(self.stand_in(built), folder),
+            _ => EngineProcess::start(self.mongod(), folder),
         };
-        command.env_remove("JAVA_TOOL_OPTIONS");
-        let process = EngineProcess::start(command, self.folder.path());
         let process = self.process.insert(process);
-        process.listens_on(self.port, START).await;
+        let greeting = greeting::build_info();
+        process.answers_on(self.port, &greeting, START).await;
     }
+
+    fn mongod(&self) -> Command {
+        let mut command = Command::new("mongod");
+        let data = self.folder.join("data");
+        std::fs::create_dir_all(&data).expect("the folder is writable");
+        command
+            .args(["--bind_ip", "127.0.0.1", "--nounixsocket", "--port"])
+            .arg(self.port.to_string())
+            .arg("--dbpath")
+            .arg(data);
+        command
+    }
+
+    fn stand_in(&self, built: &Path) -> Command {
+        let mut command = Command::new("java");
+        let classes = built.display();
+        command
+            // Starts a second sooner; tests end before better code would pay.
+            .args(["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx512m"])
+            .args(["-cp", &format!("{classes}:{classes}/*"), "MongoServer"])
+            .args(["127.0.0.1", &self.port.to_string()])
+            .arg(self.folder.join("data.mv.db"))
+            .env_remove("JAVA_TOOL_OPTIONS");
+        if let Some(User { name, password }) = self.user {
+            command.env("MONGO_USER", name);
+            command.env("MONGO_PASSWORD", password.replace("%40", "@"));
+        }
+        command
+    }
+}
+
+fn container(port: u16, user: Option<User>) -> Container {
+    let password = user.map(|user| user.password.replace("%40", "@"));
+    let mut variables = Vec::new();
+    if let (Some(user), Some(password)) = (user, &password) {
+        variables.push(("MONGO_INITDB_ROOT_USERNAME", user.name));
+        variables.push(("MONGO_INITDB_ROOT_PASSWORD", password.as_str()));
+    }
+    Container::create(&Recipe {
+        image: IMAGE,
+        ports: &[(port, 27_017)],
+        variables: &variables,
+        folder: None,
+        arguments: &[],
+    })
 }
 
 async fn start(user: Option<User>) -> Availability<MongoServer> {
@@ -175,11 +235,13 @@ async fn start(user: Option<User>) -> Availability<MongoServer> {
         Availability::Missing(how) => return Availability::Missing(how),
     };
     let port = free_port();
+    let is_container = matches!(program, Program::Container { .. });
     let mut own = OwnServer {
         program,
         port,
         user,
         process: None,
+        container: is_container.then(|| container(port, user)),
         folder: DataFolder::new(),
     };
     own.run().await;
@@ -193,12 +255,23 @@ async fn start(user: Option<User>) -> Availability<MongoServer> {
 }
 
 /// A program to start. A `mongod` makes its users only once it runs, so one that must ask for a
-/// password is the stand-in.
+/// password runs in a container, where that is done, or is the stand-in.
 async fn find(with_password: bool) -> Availability<Program> {
-    if !with_password && answers("mongod", "--version") {
-        return Availability::Running(Program::Mongod);
+    if !with_password && let Some(found) = program::find("mongod", None, None) {
+        return Availability::Running(Program::Mongod(found));
     }
-    if !answers("javac", "-version") || !answers("mvn", "-version") {
+    // An image may carry the name and be something else.
+    if has_image(IMAGE)
+        && let Some(said) = ask_image(IMAGE, "mongod", &["--version"])
+    {
+        let version = version_in(&said).unwrap_or_default().to_owned();
+        return Availability::Running(Program::Container { version });
+    }
+    if !programs_are_wanted() {
+        return Availability::Missing(format!("LIVE_ENGINES=containers; docker pull {IMAGE}"));
+    }
+    let has = |program: &str| output(Command::new(program).arg("-version")).is_some();
+    if !has("javac") || !has("mvn") {
         return Availability::Missing(HOW_TO_GET.to_owned());
     }
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("mongo-server/build");
@@ -218,14 +291,14 @@ async fn find(with_password: bool) -> Availability<Program> {
     Availability::Running(Program::StandIn(PathBuf::from(folder)))
 }
 
-fn answers(program: &str, question: &str) -> bool {
-    let asked = Command::new(program)
-        .arg(question)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status();
-    asked.is_ok_and(|status| status.success())
+/// The version in the name of the stand-in's library.
+fn stand_in_version(built: &Path) -> Option<String> {
+    let files = std::fs::read_dir(built).ok()?;
+    let mut names = files.filter_map(|file| file.ok()?.file_name().into_string().ok());
+    names.find_map(|name| {
+        let rest = name.strip_prefix("mongo-java-server-h2-backend-")?;
+        Some(rest.strip_suffix(".jar")?.to_owned())
+    })
 }
 
 /// A URL taken apart around the name of the database.
@@ -267,6 +340,17 @@ impl UrlParts {
         }
     }
 
+    /// As `HOST:PORT`.
+    fn first_host(&self) -> String {
+        let server = self.server.rsplit(['/', '@']).next().unwrap_or_default();
+        let host = server.split(',').next().unwrap_or_default();
+        if host.contains(':') {
+            host.to_owned()
+        } else {
+            format!("{host}:27017")
+        }
+    }
+
     fn with_database(&self, name: &str) -> String {
         let Self { server, options } = self;
         format!("{server}/{name}{options}")
@@ -298,6 +382,9 @@ mod tests {
         ] {
             assert_eq!(UrlParts::of(url).with_database("x"), expected);
         }
+        let parts = UrlParts::of("mongodb://a:b@one,two:2/db");
+        assert_eq!(parts.first_host(), "one:27017");
+        assert_eq!(UrlParts::of("mongodb://one:2").first_host(), "one:2");
     }
 
     #[tokio::test]

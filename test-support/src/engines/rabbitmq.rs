@@ -1,6 +1,6 @@
 //! RabbitMQ: the broker that `RABBITMQ_URL` names (with its management API at
 //! `RABBITMQ_MANAGEMENT_URL`, or at port 15672 of the same host); else a `rabbitmq-server` of this
-//! machine.
+//! machine; else the image `rabbitmq:4-management` if Docker has it.
 //!
 //! The tests of one program share one broker, and each test owns a virtual host in it: exchanges
 //! and queues of the same names do not meet there.
@@ -18,16 +18,31 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::OnceCell;
 
-use super::{Availability, EngineProcess, free_port, setting};
+use super::container::{Container, Recipe, has_image};
+use super::ports::free_port;
+use super::{Availability, EngineProcess, programs_are_wanted, setting};
 use crate::{DataFolder, eventually};
 
+const IMAGE: &str = "rabbitmq:4-management";
+
+/// Who may use a broker of one's own.
+const USER: &str = "guest";
+const PASSWORD: &str = "guest";
+
 /// Longer than a broker takes to start on a busy machine.
-const START: Duration = Duration::from_mins(2);
+const START: Duration = Duration::from_mins(4);
+
+/// How each client begins; the broker answers with what it can do.
+const AMQP_GREETING: &[u8] = b"AMQP\0\0\x09\x01";
+const HTTP_GREETING: &[u8] = b"GET / HTTP/1.0\r\n\r\n";
 
 /// What to do where there is no broker.
 const HOW_TO_GET: &str = "Install rabbitmq-server 3.10 or later (Debian, Ubuntu: \
-    apt-get install rabbitmq-server; https://www.rabbitmq.com/docs/download), or set RABBITMQ_URL \
-    and RABBITMQ_MANAGEMENT_URL.";
+    apt-get install rabbitmq-server; https://www.rabbitmq.com/docs/download), or run: \
+    docker pull rabbitmq:4-management; or set RABBITMQ_URL and RABBITMQ_MANAGEMENT_URL.";
+
+/// Erlang's threads spin while they wait, unless told so; on a small machine that starves the test.
+const PATIENT_THREADS: &str = "+sbwt none +sbwtdcpu none +sbwtdio none";
 
 /// Where the broker's own scripts are, if they are not in `PATH`. What Debian has in `PATH` is a
 /// wrapper that only its own user may run.
@@ -49,13 +64,20 @@ pub struct RabbitServer {
 
 #[derive(Debug)]
 struct OwnServer {
-    /// The folder of its scripts, with a `/` behind it.
-    scripts: String,
+    home: Home,
     ports: Ports,
     /// `None` while it is killed.
     process: Option<EngineProcess>,
     // Removed last: it stands behind the process.
     folder: DataFolder,
+}
+
+/// What runs the broker.
+#[derive(Debug)]
+enum Home {
+    /// The folder of its scripts, with a `/` behind it.
+    Scripts(String),
+    Container(Container),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -78,6 +100,11 @@ struct Management {
 
 /// The broker that all tests of this program share, or `None` after having said that there is none.
 pub async fn shared() -> Option<&'static RabbitServer> {
+    available().await.or_left_out("RabbitMQ")
+}
+
+/// The same for who wants to know why there is none.
+pub async fn available() -> Availability<&'static RabbitServer> {
     static SHARED: OnceCell<Availability<RabbitServer>> = OnceCell::const_new();
     let found = SHARED.get_or_init(|| async {
         match setting("RABBITMQ_URL") {
@@ -86,8 +113,8 @@ pub async fn shared() -> Option<&'static RabbitServer> {
         }
     });
     match found.await {
-        Availability::Running(server) => Some(server),
-        Availability::Missing(how) => Availability::Missing(how.clone()).or_left_out("RabbitMQ"),
+        Availability::Running(server) => Availability::Running(server),
+        Availability::Missing(how) => Availability::Missing(how.clone()),
     }
 }
 
@@ -168,7 +195,7 @@ impl RabbitServer {
     /// # Panics
     /// When it is not of the caller's own.
     pub fn freeze(&self) {
-        self.signal(Signal::STOP);
+        self.set_frozen(true);
     }
 
     /// Lets it go on after [`freeze`](Self::freeze).
@@ -176,12 +203,35 @@ impl RabbitServer {
     /// # Panics
     /// When it is not of the caller's own.
     pub fn thaw(&self) {
-        self.signal(Signal::CONT);
+        self.set_frozen(false);
     }
 
-    fn signal(&self, signal: Signal) {
+    /// What it is, for the list of engines that a test run prints.
+    pub async fn description(&self) -> String {
+        let overview = self.management.ask("GET", "/api/overview", "").await;
+        let version = overview.and_then(|(_, body)| {
+            let body: serde_json::Value = serde_json::from_str(&body).ok()?;
+            Some(body["rabbitmq_version"].as_str()?.to_owned())
+        });
+        let home = match self.own.as_ref().map(|own| &own.home) {
+            None => "RABBITMQ_URL".to_owned(),
+            Some(Home::Scripts(_)) => "rabbitmq-server".to_owned(),
+            Some(Home::Container(_)) => format!("container {IMAGE}"),
+        };
+        format!("{} ({home})", version.unwrap_or_default())
+    }
+
+    fn set_frozen(&self, is_frozen: bool) {
         let own = self.own.as_ref();
-        let own = own.expect("a broker of the environment is not the test's to signal");
+        let own = own.expect("a broker of the environment is not the test's to stop");
+        if let Home::Container(container) = &own.home {
+            return container.freeze(is_frozen);
+        }
+        let signal = if is_frozen {
+            Signal::STOP
+        } else {
+            Signal::CONT
+        };
         let id = std::fs::read_to_string(own.folder.join("pid")).expect("the broker writes its id");
         let id = id.trim().parse().ok().and_then(Pid::from_raw);
         kill_process(id.expect("a process id"), signal).expect("the broker runs");
@@ -210,6 +260,23 @@ impl RabbitServer {
 
 impl OwnServer {
     async fn run(&mut self) {
+        let process = match &self.home {
+            Home::Container(container) => {
+                EngineProcess::start_container(container, self.folder.path())
+            }
+            Home::Scripts(scripts) => {
+                EngineProcess::start(self.command(scripts), self.folder.path())
+            }
+        };
+        let process = self.process.insert(process);
+        let Ports {
+            amqp, management, ..
+        } = self.ports;
+        process.answers_on(management, HTTP_GREETING, START).await;
+        process.answers_on(amqp, AMQP_GREETING, START).await;
+    }
+
+    fn command(&self, scripts: &str) -> Command {
         let Ports {
             amqp,
             management,
@@ -236,17 +303,12 @@ impl OwnServer {
         let script = format!(
             "epmd -port {mapper} -address 127.0.0.1 & \
              until epmd -port {mapper} -names >/dev/null 2>&1; do sleep 0.05; done; \
-             exec {}rabbitmq-server",
-            self.scripts
+             exec {scripts}rabbitmq-server"
         );
         let mut command = Command::new("sh");
         command.args(["-c", &script]);
         self.environment(&mut command);
-        let process = self
-            .process
-            .insert(EngineProcess::start(command, self.folder.path()));
-        process.listens_on(management, START).await;
-        process.listens_on(amqp, START).await;
+        command
     }
 
     /// What the broker and its tools must agree on. Nothing of it is the machine's own broker's.
@@ -271,16 +333,18 @@ impl OwnServer {
             )
             .env("RABBITMQ_CONFIG_FILE", folder.join("rabbitmq.conf"))
             .env("RABBITMQ_CONF_ENV_FILE", "/dev/null")
-            // Erlang's threads spin while they wait; on a small machine that starves the test.
-            .env(
-                "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS",
-                "+sbwt none +sbwtdcpu none +sbwtdio none",
-            )
+            .env("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", PATIENT_THREADS)
             .stdin(Stdio::null());
     }
 
     async fn ctl(&self, arguments: &[&str]) {
-        let mut command = Command::new(format!("{}rabbitmqctl", self.scripts));
+        let scripts = match &self.home {
+            Home::Scripts(scripts) => scripts,
+            Home::Container(container) => {
+                return container.run(&[&["rabbitmqctl", "--quiet"], arguments].concat());
+            }
+        };
+        let mut command = Command::new(format!("{scripts}rabbitmqctl"));
         command.arg("--quiet").args(arguments);
         self.environment(&mut command);
         let done = tokio::process::Command::from(command).output().await;
@@ -298,36 +362,62 @@ async fn start() -> Availability<RabbitServer> {
     if let Some(why) = super::unwanted() {
         return Availability::Missing(why);
     }
-    let Some(scripts) = find() else {
-        return Availability::Missing(HOW_TO_GET.to_owned());
-    };
     let ports = Ports {
         amqp: free_port(),
         management: free_port(),
         distribution: free_port(),
         mapper: free_port(),
     };
+    let home = if let Some(scripts) = find() {
+        Home::Scripts(scripts)
+    } else if has_image(IMAGE) {
+        Home::Container(container(ports))
+    } else {
+        return Availability::Missing(HOW_TO_GET.to_owned());
+    };
     let mut own = OwnServer {
-        scripts,
+        home,
         ports,
         process: None,
         folder: DataFolder::new(),
     };
     own.run().await;
     Availability::Running(RabbitServer {
-        url: format!("amqp://guest:guest@{}:{}", Ipv4Addr::LOCALHOST, ports.amqp),
+        url: format!(
+            "amqp://{USER}:{PASSWORD}@{}:{}",
+            Ipv4Addr::LOCALHOST,
+            ports.amqp
+        ),
         management: Management {
             address: format!("{}:{}", Ipv4Addr::LOCALHOST, ports.management),
-            user: "guest".to_owned(),
-            password: "guest".to_owned(),
+            user: USER.to_owned(),
+            password: PASSWORD.to_owned(),
         },
         own: Some(own),
+    })
+}
+
+fn container(ports: Ports) -> Container {
+    Container::create(&Recipe {
+        image: IMAGE,
+        ports: &[(ports.amqp, 5_672), (ports.management, 15_672)],
+        variables: &[
+            // Named, they may be used from outside of the container too.
+            ("RABBITMQ_DEFAULT_USER", USER),
+            ("RABBITMQ_DEFAULT_PASS", PASSWORD),
+            ("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", PATIENT_THREADS),
+        ],
+        folder: None,
+        arguments: &[],
     })
 }
 
 /// The folder of the broker's scripts, if there is a broker. No script is asked: each that is run
 /// without its own settings starts a port mapper, which stays.
 fn find() -> Option<String> {
+    if !programs_are_wanted() {
+        return None;
+    }
     let path = setting("PATH").unwrap_or_default();
     let folders = FOLDERS.into_iter().chain(path.split(':'));
     folders
@@ -339,6 +429,12 @@ fn find() -> Option<String> {
 impl Management {
     /// Puts; `None` when there was no answer, `false` when it was no success.
     async fn put(&self, path: &str, body: &str) -> Option<bool> {
+        let (status, _) = self.ask("PUT", path, body).await?;
+        Some(status == 201 || status == 204)
+    }
+
+    /// The status and the body that are answered.
+    async fn ask(&self, method: &str, path: &str, body: &str) -> Option<(u16, String)> {
         let Self {
             address,
             user,
@@ -347,7 +443,7 @@ impl Management {
         let credentials = STANDARD.encode(format!("{user}:{password}"));
         let length = body.len();
         let request = format!(
-            "PUT {path} HTTP/1.1\r\nhost: {address}\r\nauthorization: Basic {credentials}\r\n\
+            "{method} {path} HTTP/1.0\r\nhost: {address}\r\nauthorization: Basic {credentials}\r\n\
              content-type: application/json\r\ncontent-length: {length}\r\nconnection: close\r\n\
              \r\n{body}"
         );
@@ -356,8 +452,9 @@ impl Management {
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).await.ok()?;
         let answer = String::from_utf8_lossy(&answer);
-        let status = answer.split_whitespace().nth(1)?;
-        Some(status == "201" || status == "204")
+        let status = answer.split_whitespace().nth(1)?.parse().ok()?;
+        let (_, body) = answer.split_once("\r\n\r\n")?;
+        Some((status, body.to_owned()))
     }
 }
 

@@ -5,8 +5,11 @@ use std::path::Path;
 
 use tokio::sync::OnceCell;
 
-use super::blob_store::{BUCKET, BlobServer, OwnServer, find};
-use super::{Availability, free_port, setting};
+use super::blob_store::{BUCKET, BlobServer, Home, OwnServer};
+use super::ports::free_port;
+use super::program::find;
+use super::{Availability, setting};
+use crate::DataFolder;
 
 /// What to do where there is no server.
 const HOW_TO_GET: &str = "Set S3_URL to http://KEY:SECRET@HOST:PORT/BUCKET, or run: \
@@ -17,6 +20,11 @@ const SECRET: &str = "flixtube-secret";
 
 /// The server that all tests of this program share, or `None` after having said that there is none.
 pub async fn shared() -> Option<&'static BlobServer> {
+    available().await.or_left_out("an S3 server")
+}
+
+/// The same for who wants to know why there is none.
+pub async fn available() -> Availability<&'static BlobServer> {
     static SHARED: OnceCell<Availability<BlobServer>> = OnceCell::const_new();
     let found = SHARED.get_or_init(|| async {
         match setting("S3_URL") {
@@ -25,10 +33,8 @@ pub async fn shared() -> Option<&'static BlobServer> {
         }
     });
     match found.await {
-        Availability::Running(server) => Some(server),
-        Availability::Missing(how) => {
-            Availability::Missing(how.clone()).or_left_out("an S3 server")
-        }
+        Availability::Running(server) => Availability::Running(server),
+        Availability::Missing(how) => Availability::Missing(how.clone()),
     }
 }
 
@@ -45,6 +51,7 @@ fn of_environment(url: &str) -> Availability<BlobServer> {
         url: format!("s3://{bucket}"),
         variables: variables(&endpoint, key, secret),
         endpoint,
+        variable: "S3_URL",
         own: None,
     })
 }
@@ -71,7 +78,7 @@ async fn start() -> Availability<BlobServer> {
     if let Some(why) = super::unwanted() {
         return Availability::Missing(why);
     }
-    let Some(program) = find("versitygw", "bin", Some("go/bin")) else {
+    let Some(program) = find("versitygw", Some("bin"), Some("go/bin")) else {
         return Availability::Missing(HOW_TO_GET.to_owned());
     };
     let port = free_port();
@@ -79,7 +86,9 @@ async fn start() -> Availability<BlobServer> {
         ("ROOT_ACCESS_KEY", KEY.to_owned()),
         ("ROOT_SECRET_KEY", SECRET.to_owned()),
     ];
-    let mut own = OwnServer::new(program, port, arguments, credentials, None);
+    let home = Home::Program(program);
+    let folder = DataFolder::new();
+    let mut own = OwnServer::new(home, port, arguments, credentials, None, folder);
     std::fs::create_dir_all(own.data().join(BUCKET)).expect("the folder is writable");
     own.run().await;
     let endpoint = format!("http://127.0.0.1:{port}");
@@ -87,6 +96,7 @@ async fn start() -> Availability<BlobServer> {
         url: format!("s3://{BUCKET}"),
         variables: variables(&endpoint, KEY, SECRET),
         endpoint,
+        variable: "S3_URL",
         own: Some(own),
     })
 }
