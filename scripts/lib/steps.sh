@@ -6,6 +6,7 @@ step_logs="$(mktemp -d)"
 trap 'rm -rf "$step_logs"' EXIT
 step_lines=()
 left_out_lines=()
+note_lines=()
 passed_in_all=0
 failed_in_all=0
 last_step=passed
@@ -86,6 +87,9 @@ step() {
 
 last_step_passed() { [[ "$last_step" == passed ]]; }
 
+# note TEXT: a line that the summary tells beside the steps.
+note() { note_lines+=("$1"); }
+
 # left_out NAME REASON: says at the end, loudly, that this did not run.
 left_out() { left_out_lines+=("$1: $2"); }
 
@@ -94,6 +98,10 @@ summary() {
     local line
     printf '\n== summary, after %d s\n' "$SECONDS"
     printf '%s\n' "${step_lines[@]}"
+    if ((${#note_lines[@]} > 0)); then
+        printf '\n'
+        for line in "${note_lines[@]}"; do printf '  %s\n' "$line"; done
+    fi
     if ((${#left_out_lines[@]} > 0)); then
         printf '\n!! LEFT OUT\n'
         for line in "${left_out_lines[@]}"; do printf '!! %s\n' "$line"; done
