@@ -60,6 +60,8 @@ mod turns;
 mod values;
 mod views;
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 use mongodb::event::EventHandler;
@@ -69,6 +71,7 @@ use uuid::Uuid;
 use super::{CountedView, Forget, Observation, Recorded, Swept, ViewLog, ViewLogError};
 use crate::config::MongoUrl;
 use crate::entry::{Entry, EntryPage, PageRequest};
+use connection::OPERATION_TIMEOUT;
 use sessions::WatchEvent;
 use store::Store;
 use turns::Turns;
@@ -82,15 +85,17 @@ pub struct MongoViewLog {
 impl MongoViewLog {
     /// Connects to the database, makes its indexes and brings its documents up to date.
     pub async fn open(url: &MongoUrl) -> Result<Self, ViewLogError> {
-        Self::open_watched(url, None).await
+        // The driver's options are large, and this stands in the future of the whole process.
+        Box::pin(Self::open_within(url, None, OPERATION_TIMEOUT)).await
     }
 
-    async fn open_watched(
+    async fn open_within(
         url: &MongoUrl,
         commands: Option<EventHandler<CommandEvent>>,
+        patience: Duration,
     ) -> Result<Self, ViewLogError> {
-        let database = connection::connect(url, commands).await?;
-        let store = Store::of(&database);
+        let database = connection::connect(url, commands, patience).await?;
+        let store = Store::of(&database, patience);
         schema::bring_up_to_date(&database, &store).await?;
         Ok(Self {
             store,

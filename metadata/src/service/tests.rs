@@ -233,11 +233,8 @@ async fn a_server_that_goes_away_is_503_soon_and_readiness_follows_it_both_ways(
     let asked = Instant::now();
     let refused = service.client.get("/videos").await;
     refused.expect(StatusCode::SERVICE_UNAVAILABLE);
-    assert!(
-        asked.elapsed() < Duration::from_millis(2_500),
-        "{:?}",
-        asked.elapsed()
-    );
+    // The driver by itself would look for the server for thirty seconds.
+    assert!(asked.elapsed() < DEADLINE / 3, "{:?}", asked.elapsed());
     let refused = service.client.delete(&path_of(1)).await;
     refused.expect(StatusCode::SERVICE_UNAVAILABLE);
     service.is_eventually_ready(false).await;

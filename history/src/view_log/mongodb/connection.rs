@@ -35,8 +35,11 @@ const IDLE_TIMEOUT: Duration = Duration::from_mins(5);
 pub(super) async fn connect(
     url: &MongoUrl,
     commands: Option<EventHandler<CommandEvent>>,
+    patience: Duration,
 ) -> Result<Database, ViewLogError> {
-    let parsed = bounded(async { ClientOptions::parse(url.connection_string()).await });
+    let parsed = bounded(patience, async {
+        ClientOptions::parse(url.connection_string()).await
+    });
     let mut options = parsed.await?;
     options.app_name.get_or_insert_with(|| "history".to_owned());
     options
@@ -54,7 +57,10 @@ pub(super) async fn connect(
 
     let client = Client::with_options(options)?;
     let database = client.database(url.database());
-    let hello = bounded(async { database.run_command(doc! { "hello": 1 }).await }).await?;
+    let hello = bounded(patience, async {
+        database.run_command(doc! { "hello": 1 }).await
+    });
+    let hello = hello.await?;
     // An event that looks like a repetition must not be acknowledged by what a failover could
     // still take back. A server that stands alone takes nothing back, and refuses to be asked.
     let replicated =
@@ -76,11 +82,12 @@ fn majority() -> WriteConcern {
         .build()
 }
 
-/// Gives a command its time.
+/// Gives a command its time: [`OPERATION_TIMEOUT`], except in tests that are about something else.
 pub(super) async fn bounded<T>(
+    patience: Duration,
     command: impl Future<Output = mongodb::error::Result<T>>,
 ) -> Result<T, ViewLogError> {
-    match tokio::time::timeout(OPERATION_TIMEOUT, command).await {
+    match tokio::time::timeout(patience, command).await {
         Ok(answered) => Ok(answered?),
         Err(elapsed) => Err(ViewLogError::Unavailable(Box::new(elapsed))),
     }
@@ -94,10 +101,7 @@ pub(super) const PATIENCE: Duration = Duration::from_mins(1);
 pub(super) async fn patiently<T>(
     command: impl Future<Output = mongodb::error::Result<T>>,
 ) -> Result<T, ViewLogError> {
-    match tokio::time::timeout(PATIENCE, command).await {
-        Ok(answered) => Ok(answered?),
-        Err(elapsed) => Err(ViewLogError::Unavailable(Box::new(elapsed))),
-    }
+    bounded(PATIENCE, command).await
 }
 
 /// The places of the documents that an insertion left out because a unique key is taken, if it

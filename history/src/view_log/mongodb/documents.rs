@@ -17,9 +17,7 @@ use rand::RngExt as _;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::connection::{
-    OPERATION_TIMEOUT, PATIENCE, bounded, is_duplicate_key, patiently, taken_places,
-};
+use super::connection::{PATIENCE, bounded, is_duplicate_key, patiently, taken_places};
 use crate::view_log::ViewLogError;
 
 /// Brings a document from one version to the next: the first of a list from 1 to 2.
@@ -62,6 +60,8 @@ pub(super) fn next_revision(read: Option<i64>) -> i64 {
 pub(super) struct Documents<D> {
     collection: Collection<Document>,
     upgrades: &'static [Upgrade],
+    /// How long a command may take.
+    pub(super) patience: Duration,
     #[cfg(test)]
     pub(super) interruption: super::tests::Interruption,
     kind: PhantomData<fn() -> D>,
@@ -88,12 +88,17 @@ struct UnknownVersion {
 }
 
 impl<D: Stored> Documents<D> {
-    pub(super) fn of(database: &Database) -> Self {
-        Self::with_upgrades(database, D::UPGRADES)
+    pub(super) fn of(database: &Database, patience: Duration) -> Self {
+        Self::with_upgrades(database, D::UPGRADES, patience)
     }
 
-    pub(super) fn with_upgrades(database: &Database, upgrades: &'static [Upgrade]) -> Self {
+    pub(super) fn with_upgrades(
+        database: &Database,
+        upgrades: &'static [Upgrade],
+        patience: Duration,
+    ) -> Self {
         Self {
+            patience,
             collection: database.collection(D::COLLECTION),
             upgrades,
             #[cfg(test)]
@@ -114,8 +119,8 @@ impl<D: Stored> Documents<D> {
 
     /// The document that a unique key selects.
     pub(super) async fn find_one(&self, filter: Document) -> Result<Option<D>, ViewLogError> {
-        let find = self.collection.find_one(filter).max_time(OPERATION_TIMEOUT);
-        let found = bounded(async { find.await }).await?;
+        let find = self.collection.find_one(filter).max_time(self.patience);
+        let found = bounded(self.patience, async { find.await }).await?;
         found.map(|document| self.read(document)).transpose()
     }
 
@@ -218,8 +223,8 @@ impl<D: Stored> Documents<D> {
             .sort(sort)
             .limit(limit)
             .projection(projection)
-            .max_time(OPERATION_TIMEOUT);
-        bounded(async { find.await?.try_collect().await }).await
+            .max_time(self.patience);
+        bounded(self.patience, async { find.await?.try_collect().await }).await
     }
 
     /// Adds a document; `false` if one of its unique keys is taken.
@@ -344,7 +349,7 @@ impl<D: Stored> Documents<D> {
         &self,
         command: impl Future<Output = mongodb::error::Result<T>>,
     ) -> Result<T, ViewLogError> {
-        let written = bounded(command).await?;
+        let written = bounded(self.patience, command).await?;
         #[cfg(test)]
         self.interruption.after_write().await?;
         Ok(written)

@@ -125,7 +125,10 @@ pub(super) async fn upgrade<D: Stored>(
 ) -> Result<(), ViewLogError> {
     let versions = database.collection::<Document>(VERSIONS);
     let key = doc! { "_id": D::COLLECTION };
-    let found = bounded(async { versions.find_one(key.clone()).await }).await?;
+    let found = bounded(documents.patience, async {
+        versions.find_one(key.clone()).await
+    })
+    .await?;
     let found = found.and_then(|found| found.get_i32("version").ok());
     if found == Some(documents.version()) {
         return Ok(());
@@ -141,6 +144,9 @@ pub(super) async fn upgrade<D: Stored>(
         );
     }
     let version = doc! { "$max": { "version": documents.version() } };
-    bounded(async { versions.update_one(key, version).upsert(true).await }).await?;
+    bounded(documents.patience, async {
+        versions.update_one(key, version).upsert(true).await
+    })
+    .await?;
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! The collections of the view log.
 
+use std::time::Duration;
+
 use mongodb::Database;
 
 use super::documents::Documents;
@@ -27,14 +29,15 @@ pub(super) struct Store {
 }
 
 impl Store {
-    pub(super) fn of(database: &Database) -> Self {
+    /// With how long a command may take.
+    pub(super) fn of(database: &Database, patience: Duration) -> Self {
         Self {
-            sessions: Documents::of(database),
-            entries: Documents::of(database),
-            views: Documents::of(database),
-            clients: Documents::of(database),
-            viewers: Documents::of(database),
-            tombstones: Documents::of(database),
+            sessions: Documents::of(database, patience),
+            entries: Documents::of(database, patience),
+            views: Documents::of(database, patience),
+            clients: Documents::of(database, patience),
+            viewers: Documents::of(database, patience),
+            tombstones: Documents::of(database, patience),
             client_turns: Locks::default(),
             number_turns: Locks::default(),
             #[cfg(test)]

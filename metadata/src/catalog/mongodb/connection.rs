@@ -45,9 +45,11 @@ pub(super) async fn connect(url: &MongoUrl) -> Result<Database, Failure> {
     .await?;
     let app_name = || "flixtube-metadata".to_owned();
     options.app_name.get_or_insert_with(app_name);
-    options
+    let selection = options
         .server_selection_timeout
         .get_or_insert(SERVER_SELECTION);
+    // A URL that gives the search for a server longer than a call has means it.
+    let opening = CALL.max(*selection);
     options.connect_timeout.get_or_insert(CONNECT);
     options.max_pool_size.get_or_insert(POOL_SIZE);
     options.max_idle_time.get_or_insert(IDLE);
@@ -71,7 +73,7 @@ pub(super) async fn connect(url: &MongoUrl) -> Result<Database, Failure> {
 
     let client = Client::with_options(options)?;
     let database = client.database(url.database());
-    let hello = in_time(CALL, async {
+    let hello = in_time(opening, async {
         Ok(database.run_command(doc! { "hello": 1 }).await?)
     })
     .await?;

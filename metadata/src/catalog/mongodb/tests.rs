@@ -18,10 +18,24 @@ struct Database {
     log: CommandLog,
 }
 
+/// For what says nothing of time: on a busy machine hundreds of calls at once wait for one another.
+const PATIENCE: Duration = Duration::from_mins(2);
+
 impl Database {
     fn on(server: &MongoServer) -> Self {
+        Self::with_patience(server, PATIENCE)
+    }
+
+    /// With how long a server is looked for, and a connection to it may take to be made.
+    fn with_patience(server: &MongoServer, patience: Duration) -> Self {
         let log = CommandLog::default();
-        let mut url: MongoUrl = server.database_url().parse().unwrap();
+        let url = server.database_url();
+        let separator = if url.contains('?') { '&' } else { '?' };
+        let patience = patience.as_millis();
+        let url = format!(
+            "{url}{separator}serverSelectionTimeoutMS={patience}&connectTimeoutMS={patience}"
+        );
+        let mut url: MongoUrl = url.parse().unwrap();
         url.commands = Some(log.listener());
         Self { url, log }
     }
@@ -30,10 +44,9 @@ impl Database {
         MongoCatalog::open(&self.url).await.unwrap()
     }
 
-    /// For the laws, which say nothing of time: hundreds of calls at once wait for one another.
     async fn open_patiently(&self) -> MongoCatalog {
         MongoCatalog {
-            patience: Duration::from_mins(2),
+            patience: PATIENCE,
             ..self.open().await
         }
     }

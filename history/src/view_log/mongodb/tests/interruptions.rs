@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use super::super::MongoViewLog;
-use super::{Interruption, at, beat, new_database, session};
+use super::{Interruption, at, beat, new_database, open_at, session};
 use crate::entry::{Entry, PageRequest};
 use crate::implicit_session::{ByteSpan, StreamReport};
 use crate::view_log::{CountedView, Forget, Observation, STREAM_RETENTION, ViewLog, ViewLogError};
@@ -86,7 +86,7 @@ async fn answers(log: &MongoViewLog, watched: WatchSession) -> Answers {
 }
 
 async fn open_interrupted() -> Option<(MongoViewLog, Interruption)> {
-    let mut log = MongoViewLog::open(&new_database().await?).await.unwrap();
+    let mut log = open_at(&new_database().await?).await;
     let interruption = Interruption::default();
     log.store.interrupt_with(&interruption);
     Some((log, interruption))

@@ -3,17 +3,17 @@
 use uuid::Uuid;
 
 use super::super::MongoViewLog;
-use super::{Interruption, at, beat, new_database, session};
+use super::{Interruption, at, beat, new_database, open_at, session};
 use crate::implicit_session::{ByteSpan, StreamReport};
 use crate::view_log::{Forget, Observation, Outcome, ViewLog};
 
 /// Two replicas on one database; the first can be held up.
 async fn two_replicas() -> Option<(MongoViewLog, Interruption, MongoViewLog)> {
     let url = new_database().await?;
-    let mut slow = MongoViewLog::open(&url).await.unwrap();
+    let mut slow = open_at(&url).await;
     let interruption = Interruption::default();
     slow.store.interrupt_with(&interruption);
-    Some((slow, interruption, MongoViewLog::open(&url).await.unwrap()))
+    Some((slow, interruption, open_at(&url).await))
 }
 
 fn report(video: Uuid, first_minute: i64, last_minute: i64) -> Observation {

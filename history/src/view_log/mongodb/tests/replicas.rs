@@ -5,7 +5,7 @@ use rand::seq::SliceRandom as _;
 use uuid::Uuid;
 
 use super::super::MongoViewLog;
-use super::{at, beat, new_database, open, session};
+use super::{at, beat, new_database, open, open_at, session};
 use crate::entry::PageRequest;
 use crate::implicit_session::{ByteSpan, StreamReport};
 use crate::view_log::sqlite::SqliteViewLog;
@@ -17,8 +17,7 @@ const MINUTE: i64 = 60_000;
 /// Three replicas, each with connections of its own.
 async fn replicas() -> Option<Vec<MongoViewLog>> {
     let url = new_database().await?;
-    let opened = (0..3).map(|_| MongoViewLog::open(&url));
-    Some(try_join_all(opened).await.unwrap())
+    Some(join_all((0..3).map(|_| open_at(&url))).await)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::super::connection;
 use super::super::documents::{Documents, Stored, Upgrade};
 use super::super::schema;
-use super::new_database;
+use super::{PATIENCE, new_database};
 use crate::view_log::ViewLogError;
 
 /// A kind of document in its third version: the first had seconds, the second no title.
@@ -34,7 +34,7 @@ fn with_title(document: &mut Document) {
 }
 
 async fn database_with(documents: &[Document]) -> Option<Database> {
-    let database = connection::connect(&new_database().await?, None)
+    let database = connection::connect(&new_database().await?, None, PATIENCE)
         .await
         .unwrap();
     let collection = database.collection::<Document>("samples");
@@ -72,7 +72,7 @@ async fn documents_of_earlier_versions_are_read_as_todays() {
     let Some(database) = database_with(&of_each_version()).await else {
         return;
     };
-    let samples = Documents::<Sample>::of(&database);
+    let samples = Documents::<Sample>::of(&database, PATIENCE);
     let expected = [
         sample(1, 7_000, "untitled"),
         sample(2, 8, "untitled"),
@@ -88,7 +88,7 @@ async fn the_start_rewrites_documents_of_earlier_versions_once() {
     let Some(database) = database_with(&of_each_version()).await else {
         return;
     };
-    let samples = Documents::<Sample>::of(&database);
+    let samples = Documents::<Sample>::of(&database, PATIENCE);
     assert_eq!(samples.version(), 3);
     schema::upgrade(&database, &samples).await.unwrap();
     let rewritten = stored(&database).await;
@@ -109,7 +109,7 @@ async fn a_document_of_a_later_version_is_refused_and_left_as_it_is() {
         return;
     };
     // The release before: it knows the first step only.
-    let earlier = Documents::<Sample>::with_upgrades(&database, &Sample::UPGRADES[..1]);
+    let earlier = Documents::<Sample>::with_upgrades(&database, &Sample::UPGRADES[..1], PATIENCE);
     let refused = schema::upgrade(&database, &earlier).await.unwrap_err();
     assert!(matches!(refused, ViewLogError::Broken(_)), "{refused:?}");
     assert!(earlier.get(3).await.is_err());

@@ -1,9 +1,10 @@
 //! A server that goes away and comes back, and one that asks for a password.
 
+use std::cell::Cell;
+use std::future::ready;
 use std::time::{Duration, Instant};
 
-use futures_util::StreamExt as _;
-use futures_util::stream::FuturesUnordered;
+use futures_util::{StreamExt as _, stream};
 use test_support::engines::mongodb::{own, own_with_password};
 use test_support::eventually;
 
@@ -13,8 +14,13 @@ use crate::catalog::conformance::{id, new_video, register_all, time};
 /// Longer than anything takes that a test waits for.
 const DEADLINE: Duration = Duration::from_secs(30);
 
-/// How soon a server that is down is known to be: a second, on a machine with something else to do.
-const QUICKLY: Duration = Duration::from_millis(2_500);
+/// A server that is there must be found in this also on a busy machine, and one that is down is
+/// given up after it. A service gives it a second.
+const LOOKED_FOR: Duration = Duration::from_secs(3);
+
+/// Left to itself the driver would wait ten seconds for a silent server and thirty for one that is
+/// down; a busy machine may take what is in between.
+const QUICKLY: Duration = Duration::from_secs(8);
 
 fn is_unavailable<T>(outcome: &Result<T, CatalogError>) -> bool {
     matches!(outcome, Err(CatalogError::Unavailable { .. }))
@@ -39,7 +45,7 @@ async fn a_server_that_takes_connections_and_does_not_answer_is_given_up() {
     let url = format!("mongodb://{address}/films").parse().unwrap();
     let asked = Instant::now();
     assert!(is_unavailable(&MongoCatalog::open(&url).await));
-    assert!(asked.elapsed() < 2 * QUICKLY, "{:?}", asked.elapsed());
+    assert!(asked.elapsed() < QUICKLY, "{:?}", asked.elapsed());
 }
 
 #[tokio::test]
@@ -47,7 +53,7 @@ async fn while_the_server_is_down_calls_fail_quickly_and_afterwards_nothing_is_l
     let Some(mut server) = own().await else {
         return;
     };
-    let database = Database::on(&server);
+    let database = Database::with_patience(&server, LOOKED_FOR);
     let catalog = database.open().await;
     register_all(&catalog, (1..=3).map(|n| new_video(n, "Title")).collect()).await;
     catalog.amend(id(1), Change::ViewNumber(4)).await.unwrap();
@@ -88,14 +94,18 @@ async fn what_was_acknowledged_before_the_server_was_killed_in_the_middle_of_wri
     let Some(mut server) = own().await else {
         return;
     };
-    let database = Database::on(&server);
+    let database = Database::with_patience(&server, LOOKED_FOR);
     let catalog = database.open().await;
-    let mut registrations: FuturesUnordered<_> = (1..=2_000)
+    let is_killed = Cell::new(false);
+    // As many at once as there are connections: more would only wait, and on a busy machine too
+    // long. Those under way when the server is killed are the last.
+    let mut registrations = stream::iter(1..)
+        .take_while(|_| ready(!is_killed.get()))
         .map(|n| {
             let catalog = &catalog;
             async move { (n, catalog.register(new_video(n, "Title")).await) }
         })
-        .collect();
+        .buffer_unordered(32);
     let mut acknowledged = Vec::new();
     while let Some((n, outcome)) = registrations.next().await {
         match outcome {
@@ -108,11 +118,10 @@ async fn what_was_acknowledged_before_the_server_was_killed_in_the_middle_of_wri
                 "{error:?}"
             ),
         }
-        if acknowledged.len() == 300 {
+        if acknowledged.len() == 300 && !is_killed.replace(true) {
             server.kill();
         }
     }
-    assert!((300..2_000).contains(&acknowledged.len()));
 
     server.start_again().await;
     let ids: Vec<_> = acknowledged.iter().map(|n| id(*n)).collect();
@@ -126,7 +135,7 @@ async fn who_does_not_know_the_password_is_told_so_and_may_try_again() {
     let Some(server) = own_with_password().await else {
         return;
     };
-    let database = Database::on(&server);
+    let database = Database::with_patience(&server, LOOKED_FOR);
     let catalog = database.open().await;
     register_all(&catalog, vec![new_video(1, "Title")]).await;
 

@@ -108,7 +108,7 @@ async fn a_later_release_brings_every_document_up_to_date_and_changes_nothing_el
 async fn steps_follow_one_another_and_an_upgrade_that_was_cut_short_goes_on() {
     let Some(server) = shared().await else { return };
     let database = Database::on(server);
-    let first = database.open().await;
+    let first = database.open_patiently().await;
     register_all(&first, vec![new_video(1, "One two"), new_video(2, "Three")]).await;
     // As if it had been cut short after the first document.
     let [one, _] = &documents(&database, doc! {}).await[..] else {
@@ -133,7 +133,7 @@ async fn steps_follow_one_another_and_an_upgrade_that_was_cut_short_goes_on() {
 async fn a_document_that_changes_while_it_is_brought_up_to_date_keeps_the_change() {
     let Some(server) = shared().await else { return };
     let database = Database::on(server);
-    let before = database.open().await;
+    let before = database.open_patiently().await;
     register_all(&before, vec![new_video(1, "Title")]).await;
     let [read] = &documents(&database, doc! {}).await[..] else {
         panic!("there is one document");
@@ -161,7 +161,7 @@ async fn a_document_that_changes_while_it_is_brought_up_to_date_keeps_the_change
 async fn beside_a_later_release_one_reads_everything_and_changes_only_its_own_documents() {
     let Some(server) = shared().await else { return };
     let database = Database::on(server);
-    let earlier = database.open().await;
+    let earlier = database.open_patiently().await;
     register_all(&earlier, vec![new_video(1, "Title")]).await;
     let later = MongoCatalog::open_with(&database.url, NEXT).await.unwrap();
     // Registered by the earlier release, after the later one has brought all up to date.
