@@ -287,6 +287,7 @@ impl Service {
                 self.completion.run(shutdown.clone()),
                 // On the heap: what they hold while they wait would be carried by every caller.
                 Box::pin(self.sweeper.run(shutdown.clone())),
+                Box::pin(self.sweeper.clean_up_own(shutdown.clone())),
                 Box::pin(self.reconciler.run(self.asked, shutdown.clone())),
             );
             Ok(())

@@ -70,8 +70,33 @@ impl Sweeper {
         }
     }
 
+    /// Takes away what uploads of this process left when the store failed under them: at once when
+    /// it is back, and without waiting for their leases, until shutdown.
+    pub(crate) async fn clean_up_own(&self, shutdown: CancellationToken) {
+        loop {
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                () = tokio::time::sleep(RETRY) => {}
+            }
+            for id in self.running.left_behind() {
+                let removed = remove_video(&self.store, &self.records, &self.keys, id).await;
+                if let Err(error) = removed {
+                    let error = telemetry::chain(&error);
+                    tracing::debug!(video.id = %id, error, "a failed upload is cleaned up later");
+                    break;
+                }
+                self.running.is_cleaned_up(id);
+                tracing::info!(video.id = %id, "a failed upload was cleaned up");
+            }
+        }
+    }
+
     /// Looks through the store once; the number of broken uploads that were taken away.
     pub(crate) async fn sweep(&self) -> Result<u64, StoreError> {
+        // The process that this one takes over from still works on some of what is there.
+        if !self.store.is_alone() {
+            return Ok(0);
+        }
         // Read first: an intent that is renewed meanwhile is only the younger.
         let clock = self.store.clock().await?;
         let mut taken_away = 0;

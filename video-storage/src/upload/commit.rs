@@ -173,6 +173,7 @@ impl Commit {
     /// which it is found and taken away later.
     async fn clean_up(&self) {
         if let Err(error) = remove_video(&self.store, &self.records, &self.keys, self.id).await {
+            self.running.leave_behind();
             tracing::warn!(
                 video.id = %self.id,
                 error = telemetry::chain(&error),
