@@ -6,7 +6,7 @@
 //! into problems; and on shutdown it drains: not ready, wait, accept no more, let running requests
 //! end, and cut what is left at the deadline.
 //!
-//! It serves a listener that the process was started with ([`inherited`](crate::inherited)) where
+//! It serves a listener that the process was started with ([`inherited`]) where
 //! there is one for its address. Such a socket outlives the process, and another process may be
 //! serving it: it is accepted from only once the service can do its work, and until then clients
 //! wait, or are answered by the other.
