@@ -40,6 +40,21 @@ check_overlay() {
 
 overlays() { (cd "$repo/k8s/overlays" && printf '%s ' */ | tr -d /); }
 
+# Whether the overlay has in it what only terraform/ can tell.
+takes_facts() { grep -q '/components/azure$' "$repo/k8s/overlays/$overlay/kustomization.yaml"; }
+
+# check_facts FILE: refuses a file with anything else than facts in it, or of another namespace. That
+# one is missing which the overlay needs, kustomize says.
+check_facts() {
+    local line
+    while IFS= read -r line || [[ -n "$line" ]]; do
+        [[ -z "$line" || "$line" == '#'* || "$line" =~ ^flixtube-[a-z-]+=[A-Za-z0-9][A-Za-z0-9./_-]*$ ]] ||
+            refuse "$1 has a line that is no fact (flixtube-NAME=VALUE): $line"
+    done <"$1"
+    grep -qx "flixtube-namespace=$namespace" "$1" ||
+        refuse "$1 is not of the namespace $namespace (flixtube-namespace)"
+}
+
 # needs PROGRAM...: ends here if one of them is missing.
 needs() {
     local program missing=0
