@@ -3,14 +3,12 @@
 # system lets it. Which one a test then uses is decided in test-support. To be sourced after
 # test-tools.sh and steps.sh. Works with the bash 3.2 of macOS.
 
-: "${repo:?must be set before this file is sourced}" "${step_logs:?is set by steps.sh}"
+: "${repo:?must be set before this file is sourced}" "${step_logs:?is set by steps.sh}" "${tool_cache:?is set by go-tools.sh}"
 
-# What is not a package of the system is kept here, where test-support looks for it.
-engine_cache="${XDG_CACHE_HOME:-$HOME/.cache}/flixtube"
+# What is not a package of the system is kept where test-support looks for it.
+engine_cache="$tool_cache"
 
 versitygw_version=1.8.0
-# For machines whose own Go is too old to get a newer one by itself.
-go_toolchain=1.26.8
 
 # A pull that hangs must not hold up the tests.
 docker_limit=()
@@ -115,60 +113,6 @@ install_azurite() {
 
 install_versitygw() {
     install_with_go versitygw "$versitygw_version" github.com/versity/versitygw/cmd/versitygw
-}
-
-# install_with_go PROGRAM VERSION PACKAGE
-install_with_go() {
-    local program="$1" version="$2" package="$3" folder="$engine_cache/bin" aside go status=0
-    if command -v "$program" >/dev/null; then return; fi
-    if [[ -x "$folder/$program" && "$(cat "$folder/$program.version" 2>/dev/null)" == "$version" ]]; then
-        return
-    fi
-    go="$(find_go)" || return
-    say "Building $program $version into $folder (a minute or two, once) ..."
-    mkdir -p "$folder"
-    aside="$(mktemp -d "$engine_cache/$program.XXXXXX")"
-    # The sources may ask for a newer Go, which Go then gets by itself.
-    quietly env GOTOOLCHAIN=auto GOBIN="$aside" "$go" install "$package@v$version" || status=$?
-    if ((status == 0)); then
-        mv "$aside/$program" "$folder/$program"
-        # A program that is built like this does not know its own version.
-        printf '%s\n' "$version" >"$folder/$program.version"
-    fi
-    rm -rf "$aside"
-    return "$status"
-}
-
-# Prints a Go that is new enough, or can get one that is.
-find_go() {
-    local go candidate
-    for candidate in go /usr/local/go/bin/go /usr/lib/go/bin/go; do
-        if go="$(command -v "$candidate")"; then break; fi
-    done
-    if [[ -z "$go" ]]; then
-        command -v apt-get >/dev/null || return
-        apt_install golang-go >&2 || return
-        go="$(command -v go)" || return
-    fi
-    # `go version go1.19.8 linux/amd64`
-    if version_at_least "$("$go" version | sed -n 's/^go version go\([0-9.]*\).*/\1/p')" 1.21; then
-        printf '%s' "$go"
-    else
-        newer_go "$go"
-    fi
-}
-
-# newer_go GO: prints a Go that an old one has fetched. Releases are modules since Go 1.21, checked
-# against Go's own list of hashes; an old Go only does not know that they are programs.
-newer_go() {
-    local go="$1" modules="$engine_cache/go" folder version
-    version="v0.0.1-go$go_toolchain.$("$go" env GOOS)-$("$go" env GOARCH)"
-    folder="$modules/golang.org/toolchain@$version"
-    if [[ ! -x "$folder/bin/go" ]]; then
-        quietly env GOMODCACHE="$modules" GOFLAGS=-modcacherw "$go" mod download "golang.org/toolchain@$version" || return
-        find "$folder/bin" "$folder/pkg/tool" -type f -exec chmod +x {} + || return
-    fi
-    printf '%s' "$folder/bin/go"
 }
 
 # list_engines FLIXTUBE_BIN: starts each engine as the tests will, and says what it is, also in the
