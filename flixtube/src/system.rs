@@ -170,6 +170,7 @@ impl System {
             video_storage_url,
             history_url: ServiceUrl::at(history.local_addr()),
             viewer_key: key("viewer.key"),
+            development_folder: None,
             public: config.public.clone(),
             max_video_bytes: config.max_video_bytes,
             server: config.server.clone(),

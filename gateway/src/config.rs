@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
+use std::path::PathBuf;
 
 use clap::{Args, Parser};
 use service_kit::client::ServiceUrl;
@@ -76,6 +77,11 @@ pub struct Config {
     /// The largest video that is taken, in bytes
     #[arg(long, env = "MAX_VIDEO_BYTES", default_value = "17179869184")]
     pub max_video_bytes: u64,
+
+    /// For development only: the folder in which live-reload publishes. Its pages are served in
+    /// place of the built-in ones, with a script that reloads them and shows what is broken
+    #[arg(long, env = "DEVELOPMENT_FOLDER")]
+    pub development_folder: Option<PathBuf>,
 
     /// Who may reach and change this server
     #[command(flatten)]
@@ -186,6 +192,11 @@ mod tests {
         let config = parse(&[]).unwrap();
         assert!(config.listen.ip().is_loopback());
         assert_eq!(config.check(), Ok(()));
+    }
+
+    #[test]
+    fn nothing_for_development_is_there_by_itself() {
+        assert_eq!(parse(&[]).unwrap().development_folder, None);
     }
 
     #[test]

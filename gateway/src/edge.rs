@@ -9,6 +9,7 @@ use crate::clients::metadata::MetadataClient;
 use crate::clients::video_storage::VideoStorageClient;
 use crate::clients::video_streaming::VideoStreamingClient;
 use crate::config::Config;
+use crate::development::Development;
 use crate::owner::{Ownership, SignInAttempts};
 use crate::pages;
 use crate::viewer::ViewerCookies;
@@ -25,10 +26,12 @@ pub(crate) struct Edge {
     pub(crate) max_video_bytes: u64,
     /// What the page may load.
     pub(crate) page_policy: HeaderValue,
+    /// Only in development.
+    pub(crate) development: Option<Development>,
 }
 
 impl Edge {
-    pub(crate) fn new(config: &Config, key: &Secret) -> Self {
+    pub(crate) fn new(config: &Config, key: &Secret, development: Option<Development>) -> Self {
         let client = |url: &_| ServiceClient::new(Clone::clone(url), &config.service_token);
         Self {
             metadata: MetadataClient(client(&config.metadata_url)),
@@ -39,6 +42,7 @@ impl Edge {
             ownership: Ownership::new(config.public.owner_token.clone(), key),
             sign_in_attempts: SignInAttempts::default(),
             max_video_bytes: config.max_video_bytes,
+            development,
             page_policy: pages::policy(config.public.media_origin.as_ref()),
         }
     }

@@ -20,6 +20,7 @@ mod relay;
 mod upload;
 mod video;
 
+mod development;
 mod edge;
 mod pages;
 mod routes;

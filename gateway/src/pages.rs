@@ -50,14 +50,15 @@ const PAGE_HEADERS: [(HeaderName, HeaderValue); 3] = [
     (CACHE_CONTROL, HeaderValue::from_static("private, no-cache")),
 ];
 
-/// The page, for every address that the app knows.
-pub(crate) fn index(policy: HeaderValue) -> impl IntoResponse {
-    let page = Files::get(INDEX).expect("the build script embeds a page in any case");
+/// The page, for every address that the app knows; that of the development, if there is one.
+pub(crate) fn index(policy: HeaderValue, in_development: Option<String>) -> impl IntoResponse {
+    let embedded = || Files::get(INDEX).expect("the build script embeds a page in any case");
+    let page = in_development.map_or_else(|| content(embedded()), Body::from);
     (
         PAGE_HEADERS,
         [(CONTENT_SECURITY_POLICY, policy)],
         [(CONTENT_TYPE, "text/html; charset=utf-8")],
-        content(page),
+        page,
     )
 }
 

@@ -19,6 +19,7 @@ use axum::middleware;
 use axum::response::Response;
 
 use crate::admission::{self, Admission};
+use crate::development;
 use crate::edge::Edge;
 
 /// What every answer has unless it says otherwise itself.
@@ -41,9 +42,12 @@ const DEFAULT_HEADERS: [(HeaderName, HeaderValue); 4] = [
 
 /// Everything that the public may ask.
 pub(crate) fn router(edge: Arc<Edge>, admission: Arc<Admission>) -> Router {
+    let development = edge.development.clone();
+    let for_development = development.map(development::router).unwrap_or_default();
     Router::new()
         .merge(api::router(&edge))
         .merge(pages::router())
+        .merge(for_development)
         .fallback(pages::other)
         .with_state(edge)
         .layer(middleware::from_fn_with_state(admission, admission::admit))

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::admission::Admission;
 use crate::config::{Config, Contradiction, PublicSettings};
+use crate::development::Development;
 use crate::edge::Edge;
 use crate::routes;
 
@@ -67,7 +68,13 @@ impl Service {
                 source,
             })?;
         warn_of_exposure(&config);
-        let edge = Arc::new(Edge::new(&config, &key));
+        let context = ServiceContext::new("gateway");
+        let development = config.development_folder.clone().map(|folder| {
+            let shown = folder.display();
+            tracing::warn!(folder = %shown, "this gateway serves pages for development");
+            Development::new(folder, context.readiness.clone())
+        });
+        let edge = Arc::new(Edge::new(&config, &key, development));
         let requests_per_minute = config.public.requests_per_minute();
         let admission = Admission::new(
             config.public.public_hosts,
@@ -76,7 +83,7 @@ impl Service {
         );
         Ok(Self {
             server,
-            context: ServiceContext::new("gateway"),
+            context,
             router: routes::router(edge, Arc::new(admission)),
         })
     }

@@ -84,7 +84,7 @@ pub(crate) async fn run(
         tokio::pin!(building);
         let outcome = loop {
             tokio::select! {
-                outcome = &mut building => break Some(outcome?),
+                outcome = &mut building => break Some(outcome),
                 () = watch.changed() => {
                     if self::snapshot(&sources).await != snapshot {
                         break None;
@@ -94,8 +94,13 @@ pub(crate) async fn run(
         };
         match outcome {
             _ if stop.is_cancelled() => break,
-            Some(Ok(versions)) => told.done(versions)?,
-            Some(Err(problems)) => told.failed(problems)?,
+            Some(Ok(Ok(versions))) => told.done(versions)?,
+            Some(Ok(Err(problems))) => told.failed(problems)?,
+            // No tool, no room on the disk: what serves goes on, and the next change is a new try.
+            Some(Err(error)) => {
+                let title = format!("{title} could not be done: {error:#}");
+                told.failed(vec![Problem::new(title, String::new())])?;
+            }
             None => {
                 cancel.cancel();
                 // Nothing of it may run any more when the next one begins.

@@ -105,6 +105,7 @@ impl Rig {
             video_storage_url: ServiceUrl::at(video_storage.local_addr()),
             history_url: ServiceUrl::at(history.local_addr()),
             viewer_key: key(),
+            development_folder: None,
             public: Public::parse_from(["test"]).settings,
             max_video_bytes: 64 * 1024 * 1024,
             server,

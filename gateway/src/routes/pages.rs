@@ -11,6 +11,7 @@ use axum::routing::get;
 use service_kit::problem::Problem;
 
 use crate::admission::Visitor;
+use crate::development::Development;
 use crate::edge::Edge;
 use crate::pages;
 use crate::viewer::Viewer;
@@ -39,6 +40,10 @@ pub(super) async fn other(
 ) -> Response {
     let path = request.uri().path();
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+    let development = edge.development.as_ref().filter(|_| reads);
+    if let Some(asset) = development.and_then(|development| development.asset(path)) {
+        return asset;
+    }
     match pages::asset(path) {
         Some(asset) if reads => asset.answer(request.headers()),
         Some(_) => Problem::method_not_allowed("An asset can only be read.")
@@ -55,7 +60,9 @@ pub(super) async fn other(
 fn html(status: StatusCode, edge: &Edge, visitor: Visitor, headers: &HeaderMap) -> Response {
     let viewer = edge.viewers.read(headers).unwrap_or_else(Viewer::random);
     let cookie = edge.viewers.write(viewer, visitor.over_tls);
-    let page = pages::index(edge.page_policy.clone());
+    let development = edge.development.as_ref();
+    let newest = development.and_then(Development::index);
+    let page = pages::index(edge.page_policy.clone(), newest);
     (status, [(SET_COOKIE, cookie)], page).into_response()
 }
 

@@ -139,3 +139,57 @@ async fn the_assets_that_the_page_names_are_there_for_ever_and_without_a_cookie(
         write.expect(StatusCode::METHOD_NOT_ALLOWED);
     }
 }
+
+#[tokio::test]
+async fn nothing_of_the_development_is_there_without_its_setting() {
+    let world = World::start().await;
+    for path in ["/development/live-reload.js", "/development/state"] {
+        world.client.get(path).await.expect(StatusCode::NOT_FOUND);
+    }
+    let page = world.client.get("/").await;
+    assert!(!page.text().contains("development"), "{}", page.text());
+}
+
+#[tokio::test]
+async fn in_development_the_newest_page_comes_with_a_script_and_the_same_policy() {
+    let strict = World::start().await;
+    let strict = strict.client.get("/").await;
+    let folder = test_support::DataFolder::new();
+    let published = folder.path().to_owned();
+    std::fs::create_dir_all(published.join("web")).unwrap();
+    std::fs::create_dir_all(published.join("status")).unwrap();
+    let html = "<!doctype html><head></head><p>newest";
+    std::fs::write(published.join("web/index.html"), html).unwrap();
+    let setting = published.clone();
+    let world = World::with(|setup| setup.config.development_folder = Some(setting)).await;
+    let page = world.client.get("/").await.expect(StatusCode::OK);
+    assert!(page.text().contains("<p>newest"), "{}", page.text());
+    assert!(
+        page.text().contains("/development/live-reload.js"),
+        "{}",
+        page.text()
+    );
+    let policy = "content-security-policy";
+    assert_eq!(page.header(policy), strict.header(policy));
+    assert!(page.header("set-cookie").is_some());
+    let script = world.client.get("/development/live-reload.js").await;
+    let script = script.expect(StatusCode::OK);
+    assert_eq!(
+        script.header("content-type"),
+        Some("text/javascript; charset=utf-8")
+    );
+
+    let state = world
+        .client
+        .get("/development/state")
+        .await
+        .expect(StatusCode::OK);
+    let known = state.value()["state"].as_str().unwrap().to_owned();
+    let report = r#"{"problems":[{"title":"broken","text":"x"}],"versions":{}}"#;
+    std::fs::write(published.join("status/build.json"), report).unwrap();
+    let next = world
+        .client
+        .get(&format!("/development/state?since={known}"))
+        .await;
+    assert_eq!(next.value()["problems"][0]["title"], "broken");
+}

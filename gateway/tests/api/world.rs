@@ -188,6 +188,7 @@ pub(crate) fn config() -> Config {
         history_url: nowhere(),
         viewer_key: SecretSource::Known(Secret::random()),
         public: PublicSettings::default(),
+        development_folder: None,
         max_video_bytes: 1024 * 1024,
         server: ServerSettings {
             drain_grace: Duration::from_secs(1),
