@@ -22,7 +22,8 @@ digest_of_nothing=sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991
 delivery_arguments() {
     local script image="registry.example.org/gateway@$digest_of_nothing" here
     here="$(mktemp -d)"
-    for script in build-image changed-services push-image sign-image verify-image; do
+    for script in build-image changed-services changelog connect-azure package-release plan push-image sbom \
+        scan-image sign-image verify-image; do
         expect_exit 0 "$repo/scripts/$script" --help || return
         expect_exit 2 "$repo/scripts/$script" --no-such-option || return
     done
@@ -39,7 +40,19 @@ delivery_arguments() {
     expect_exit 2 "$repo/scripts/verify-image" --key a --identity b "$image" || return
     expect_exit 2 "$repo/scripts/verify-image" --key a || return
     expect_exit 2 "$repo/scripts/verify-image" --key a registry.example.org/gateway:latest || return
+    expect_exit 2 "$repo/scripts/sbom" || return
+    expect_exit 2 "$repo/scripts/sbom" --out "$here" no-such-image || return
+    expect_exit 2 "$repo/scripts/scan-image" || return
+    expect_exit 2 "$repo/scripts/scan-image" --sbom "$here" || return
+    expect_exit 2 "$repo/scripts/package-release" || return
+    expect_exit 2 "$repo/scripts/package-release" --out "$here" --release main || return
+    expect_exit 1 "$repo/scripts/package-release" --out "$here" --release v987.6.5 || return
+    expect_exit 2 "$repo/scripts/changelog" --to no-such-commit || return
+    expect_exit 2 "$repo/scripts/changelog" --to --output=x || return
+    expect_exit 2 "$repo/scripts/plan" || return
+    expect_exit 2 "$repo/scripts/plan" --comment "$here/plan.md" --folder "$here" || return
     touch "$here/gateway.cdx.json"
+    expect_exit 2 "$repo/scripts/scan-image" --sbom "$here" --fail-on some || return
     expect_exit 0 "$repo/scripts/sign-image" --sbom "$here" --dry-run "$image" || return
     rm -r "$here"
 }
@@ -111,9 +124,134 @@ changes_since_a_commit() {
     rm -rf "$copy"
 }
 
+# What a release tells, from a repository of two of them.
+changelog_of_a_release() {
+    local copy git got
+    copy="$(mktemp -d)"
+    git=(git -C "$copy" -c user.name=test -c user.email=test@example.org -c commit.gpgsign=false)
+    mkdir -p "$copy/scripts/lib"
+    cp "$repo/scripts/changelog" "$copy/scripts/"
+    cp "$repo/scripts/lib/common.sh" "$copy/scripts/lib/"
+    "${git[@]}" init --quiet
+    commit() { "${git[@]}" commit --quiet --allow-empty --message "$1"; }
+    commit "history: Be there"
+    "${git[@]}" tag v0.1.0
+    commit "web: Show <b> as it is"
+    commit "history, metadata: Count better"
+    commit "Merge nothing"
+    commit "history: Forget faster"
+    "${git[@]}" tag v0.2.0
+    commit "web: Come later"
+    got="$("$copy/scripts/changelog" --to v0.2.0)"
+    rm -rf "$copy"
+    [[ "$got" == "Since v0.1.0:
+
+### history
+
+- Count better
+- Forget faster
+
+### web
+
+- Show &lt;b> as it is
+
+### other
+
+- Merge nothing" ]] && return
+    complain "The changelog is not as it should be:"
+    complain "$got"
+    return 1
+}
+
+# An az that answers `aks list` with the file that AZ_CLUSTERS names, and remembers the rest.
+stand_in_az() {
+    # shellcheck disable=SC2016
+    printf '#!/bin/sh\nif [ "$1 $2" = "aks list" ]; then cat "$AZ_CLUSTERS"; else echo "$*" >>"$AZ_CALLS"; fi\n' >"$1/az"
+    chmod +x "$1/az"
+}
+
+# What the tags of a cluster become: the facts that scripts/deploy takes.
+facts_of_a_cluster() {
+    local here ours other wanted
+    here="$(mktemp -d)"
+    stand_in_az "$here"
+    export AZ_CLUSTERS="$here/clusters" AZ_CALLS="$here/calls" PATH="$here:$PATH"
+    ours='{"name":"aks-acme","resourceGroup":"rg-acme","tags":{"installation":"acme","flixtube-registry":"cracme.azurecr.io","flixtube-public-host":"acme.example.org"}}'
+    other='{"name":"else","resourceGroup":"rg-else","tags":null}'
+    echo "[$other,$ours]" >"$AZ_CLUSTERS"
+    expect_exit 0 "$repo/scripts/connect-azure" --facts "$here/facts" --registry || return
+    wanted="flixtube-public-host=acme.example.org
+flixtube-registry=cracme.azurecr.io"
+    [[ "$(cat "$here/facts")" == "$wanted" && "$(cat "$AZ_CALLS")" == "acr login --name cracme" ]] || {
+        complain "Wrong facts or a wrong login: $(cat "$here/facts" "$AZ_CALLS")"
+        return 1
+    }
+    # None, two without a choice, and a value that no file of NAME=VALUE lines could hold.
+    echo "[$other]" >"$AZ_CLUSTERS"
+    expect_exit 1 "$repo/scripts/connect-azure" || return
+    echo "[$ours,${ours//acme/next}]" >"$AZ_CLUSTERS"
+    expect_exit 1 "$repo/scripts/connect-azure" || return
+    expect_exit 0 "$repo/scripts/connect-azure" --installation next || return
+    echo "[${ours//acme.example.org/a\\nb}]" >"$AZ_CLUSTERS"
+    expect_exit 1 "$repo/scripts/connect-azure" || return
+    rm -rf "$here"
+}
+
+# A comment is written of a plan, of one that fails, and of one that is too long, by Terraform itself with a
+# state in a folder. Nothing is changed by it.
+comment_of_a_plan() {
+    local here
+    here="$(mktemp -d)"
+    cat >"$here/main.tf" <<'HCL'
+terraform {
+  backend "local" {}
+}
+variable "size" {
+  default = 1
+}
+resource "terraform_data" "this" {
+  input = join("", [for i in range(var.size) : format("`````` %0100d", i)])
+}
+HCL
+    echo 'path = "state"' >"$here/backend.hcl"
+    (cd "$here" && terraform init -backend-config=backend.hcl >/dev/null) || return
+    expect_exit 0 "$repo/scripts/plan" --folder "$here" --comment "$here/comment" || return
+    grep -q '^### Terraform: Plan: 1 to add, 0 to change, 0 to destroy.$' "$here/comment" || {
+        complain "The comment has not the headline: $(cat "$here/comment")"
+        return 1
+    }
+    # Nothing in the plan ends the block that it is in.
+    (($(grep -c '``````' "$here/comment") == 2)) || {
+        complain "The plan gets out of its block: $(cat "$here/comment")"
+        return 1
+    }
+    [[ ! -e "$here/state" ]] || {
+        complain "A plan wrote the state."
+        return 1
+    }
+    TF_VAR_size=1000 expect_exit 0 "$repo/scripts/plan" --folder "$here" --comment "$here/comment" || return
+    if (($(wc -c <"$here/comment") > 65536)) || ! grep -q 'It is cut here' "$here/comment"; then
+        complain "A long plan was not cut."
+        return 1
+    fi
+    TF_VAR_size=many expect_exit 1 "$repo/scripts/plan" --folder "$here" --comment "$here/comment" || return
+    grep -q '^### Terraform: The plan failed.$' "$here/comment" || {
+        complain "A failed plan was not told: $(cat "$here/comment")"
+        return 1
+    }
+    rm -rf "$here"
+}
+
 # Runs all of it as steps, and says what was left out.
 check_delivery() {
     step "delivery: arguments" delivery_arguments
     step "delivery: what counts as changed" what_counts_as_changed
     step "delivery: changes since a commit" changes_since_a_commit
+    step "delivery: changelog" changelog_of_a_release
+    step "delivery: facts of a cluster" facts_of_a_cluster
+    if command -v terraform >/dev/null; then
+        step "delivery: comment of a plan" comment_of_a_plan
+    else
+        left_out "delivery: comment of a plan" "terraform is not installed (https://developer.hashicorp.com/terraform/install)"
+    fi
 }
