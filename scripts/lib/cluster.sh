@@ -32,6 +32,10 @@ take_overlay() {
     overlay="$1"
 }
 
+check_seconds() {
+    [[ "$1" =~ ^[0-9]+$ ]] || refuse "--timeout takes a number of seconds"
+}
+
 check_overlay() {
     [[ -n "$overlay" ]] || refuse "an overlay is needed: $(overlays)"
     [[ "$overlay" != */* && -f "$repo/k8s/overlays/$overlay/kustomization.yaml" ]] ||
@@ -95,11 +99,12 @@ apply() {
     cluster apply --server-side --force-conflicts --field-manager=flixtube-deploy -f "$file" "$@"
 }
 
-# Prints the pods of ours that will not start by waiting: no image, no secret, or five crashes.
+# Prints the pods of ours that will not start by waiting: no image, no secret, or three crashes:
+# services and engines wait for each other, so none of them crashes for want of another.
 stuck_pods() {
     cluster get pods -l "$ours" -o jsonpath='{range .items[*]}{.metadata.name}{range .status.containerStatuses[*]}{" "}{.image}{" "}{.restartCount}{" "}{.state.waiting.reason}{end}{"\n"}{end}' |
         awk '$4 ~ /^(ErrImagePull|ImagePullBackOff|InvalidImageName|CreateContainerConfigError|CreateContainerError)$/ ||
-            ($4 == "CrashLoopBackOff" && $3 >= 5) { print $1 ": " $4 " (" $2 ")" }'
+            ($4 == "CrashLoopBackOff" && $3 >= 3) { print $1 ": " $4 " (" $2 ")" }'
 }
 
 # Prints the workloads that are not yet as they were asked to be.
@@ -182,10 +187,19 @@ smoke() {
     return "$status"
 }
 
-# Prints the names of the releases that were good, the newest first.
+# releases good|any: prints the names of those that are kept, the newest first.
 releases() {
-    cluster get configmaps -l "$ours,flixtube/release=good" -o name | sed 's#^configmap/##' | LC_ALL=C sort -r
+    local label=flixtube/release
+    [[ "$1" == any ]] || label="$label=$1"
+    cluster get configmaps -l "$ours,$label" -o name | sed 's#^configmap/##' | LC_ALL=C sort -r
 }
+
+# Prints `good`, `withdrawn` (a rollback went behind it), or nothing if there is no such release.
+state_of_release() {
+    cluster get configmap "$1" --ignore-not-found -o jsonpath='{.metadata.labels.flixtube/release}'
+}
+
+label_release() { cluster label configmap "$1" --overwrite "$ours" "flixtube/release=$2" >/dev/null; }
 
 # keep_release FILE: remembers what runs now, and forgets the oldest.
 keep_release() {
@@ -194,9 +208,9 @@ keep_release() {
     folder="$(mktemp -d)"
     gzip -9 -c "$1" >"$folder/manifests.yaml.gz"
     cluster create configmap "$name" --from-file="$folder/manifests.yaml.gz" >/dev/null
-    cluster label configmap "$name" "$ours" flixtube/release=good >/dev/null
+    label_release "$name" good
     rm -r "$folder"
-    for old in $(releases | tail -n "+$((kept_releases + 1))"); do
+    for old in $(releases any | tail -n "+$((kept_releases + 1))"); do
         cluster delete configmap "$old" >/dev/null
     done
     say "kept as $name"

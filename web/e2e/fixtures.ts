@@ -44,6 +44,9 @@ export class Library {
   }
 }
 
+/** A server on another address than a loopback lets only its owner write. */
+const ownerToken = process.env.FLIXTUBE_URL ? process.env.OWNER_TOKEN : undefined;
+
 interface Fixtures {
   address: string;
   library: Library;
@@ -63,7 +66,10 @@ export const test = base.extend<Fixtures>({
   },
 
   library: async ({ address }, use) => {
-    const api = await request.newContext({ baseURL: address });
+    const api = await request.newContext({
+      baseURL: address,
+      ...(ownerToken && { extraHTTPHeaders: { Authorization: `Bearer ${ownerToken}` } }),
+    });
     await use(new Library(api, JSON.parse(process.env.E2E_MEDIA ?? '{}') as Media));
     await api.dispose();
   },
@@ -76,7 +82,11 @@ export const test = base.extend<Fixtures>({
 
   allowConsole: [[], { option: true }],
 
-  page: async ({ page, allowConsole }, use) => {
+  page: async ({ page, address, allowConsole }, use) => {
+    if (ownerToken) {
+      const signedIn = await page.context().request.post(`${address}/api/sign-in`, { data: { token: ownerToken } });
+      expect(signedIn.status()).toBe(204);
+    }
     const wrong: string[] = [];
     page.on('request', (sent) => {
       const url = new URL(sent.url());
