@@ -3,7 +3,7 @@
 # that an image which is not signed does not get through. To be sourced after common.sh and steps.sh.
 # Works with the bash 3.2 of macOS.
 
-: "${repo:?must be set before this file is sourced}"
+: "${repo:?must be set before this file is sourced}" "${go_tools:?is set by go-tools.sh}"
 
 # expect_exit STATUS COMMAND...: fails, and shows what was said, if it ends with another one.
 expect_exit() {
@@ -12,6 +12,17 @@ expect_exit() {
     said="$("$@" 2>&1 </dev/null)" || status=$?
     ((status == wanted)) && return
     complain "${*/#"$repo"\//}: exit code $status, and $wanted is right. It said:"
+    complain "$said"
+    return 1
+}
+
+# expect_refusal WHY COMMAND...: fails unless it ends with 1 and says so, for the reason that is meant.
+expect_refusal() {
+    local why="$1" status=0 said
+    shift
+    said="$("$@" 2>&1 </dev/null)" || status=$?
+    ((status == 1)) && grep -q "REFUSED.*$why" <<<"$said" && return
+    complain "${*/#"$repo"\//}: exit code $status. It should have refused, because: $why. It said:"
     complain "$said"
     return 1
 }
@@ -242,13 +253,123 @@ HCL
     rm -rf "$here"
 }
 
+# What the documents say of scripts and of each other.
+documents_are_true() {
+    local here files=() file
+    while IFS= read -r file; do files+=("$repo/$file"); done < <(git -C "$repo" ls-files '*.md')
+    node "$repo/scripts/lib/documents.mjs" "$repo" "${files[@]}" || return
+    # And it would be seen if they did not.
+    here="$(mktemp -d)"
+    # shellcheck disable=SC2016
+    printf '# A page\n[no file](none.md) [no heading](page.md#b-page)\n`scripts/none` `scripts/deploy --no-such`\n' >"$here/page.md"
+    if node "$repo/scripts/lib/documents.mjs" "$repo" "$here/page.md" 2>"$here/faults" || (($(wc -l <"$here/faults") != 4)); then
+        complain "Four faults in a page, and these were seen: $(cat "$here/faults")"
+        return 1
+    fi
+    rm -rf "$here"
+    say "${#files[@]} documents: links, headings, scripts and their options"
+}
+
+# The version of cosign in the workflows is the one that is tried here.
+cosign_is_the_same_everywhere() {
+    local here there
+    here="$(awk '$1 == "cosign" { print $2 }' <<<"$go_tools")"
+    there="$(sed -n 's/^ *cosign-release: *v//p' "$repo"/.github/workflows/*.yml | LC_ALL=C sort -u)"
+    [[ "$here" == "$there" ]] && return
+    complain "cosign is $here in scripts/lib/go-tools.sh, and in the workflows: $there"
+    return 1
+}
+
+# Whether a registry can be had here to try signatures in: its program, and an engine to push with that
+# is on this machine and not in a virtual one.
+can_try_signatures() {
+    [[ "$(uname)" == Linux ]] && command -v docker-registry >/dev/null && docker info >/dev/null 2>&1
+}
+
+# small_image REFERENCE SOURCE REVISION VERSION: builds and pushes one, and prints it by digest. Each is different.
+small_image() {
+    local folder
+    folder="$(mktemp -d)"
+    head -c 16 /dev/urandom >"$folder/content"
+    printf 'FROM scratch\nCOPY content /\nLABEL org.opencontainers.image.source="%s" org.opencontainers.image.revision="%s" org.opencontainers.image.version="%s"\n' \
+        "$2" "$3" "$4" >"$folder/Dockerfile"
+    quietly docker build --tag "$1" "$folder" >&2 && quietly docker push "$1" >&2 || return
+    docker image inspect --format '{{range .RepoDigests}}{{println .}}{{end}}' "$1" | grep "^${1%:*}@" | tail -n 1
+    quietly docker rmi "$1" || true
+    rm -r "$folder"
+}
+
+# Images in a registry: one that is signed goes through, and nothing else does.
+signatures_are_asked_for() {
+    local here port registry commit=1111111111111111111111111111111111111111 good other bare dirty
+    local source=https://git.example.org/owner/name
+    here="$(mktemp -d)"
+    export COSIGN_PASSWORD=for-this-test PATH="$1:$PATH" DOCKER_CONFIG="$here/docker"
+    mkdir "$DOCKER_CONFIG"
+    port="$(node -e 'const s = require("node:net").createServer().listen(0, "127.0.0.1", () => { console.log(s.address().port); s.close(); })')"
+    printf 'version: 0.1\nstorage: { filesystem: { rootdirectory: %s } }\nhttp: { addr: "127.0.0.1:%s" }\n' "$here/data" "$port" >"$here/config.yml"
+    docker-registry serve "$here/config.yml" >"$here/registry.log" 2>&1 &
+    registry_process=$!
+    # Also when something fails in between; this runs in a subshell of its own.
+    # shellcheck disable=SC2064
+    trap "kill $registry_process 2>/dev/null; rm -rf '$here'" EXIT
+    for _ in $(seq 50); do
+        if curl --silent --fail "http://127.0.0.1:$port/v2/" >/dev/null; then break; fi
+        sleep 0.2
+    done
+    registry="127.0.0.1:$port/flixtube"
+    (cd "$here" && quietly cosign generate-key-pair && mkdir else && cd else && quietly cosign generate-key-pair) || return
+    mkdir "$here/sbom"
+    echo '{"bomFormat":"CycloneDX","specVersion":"1.5","version":1}' | tee "$here/sbom/gateway.cdx.json" >"$here/sbom/history.cdx.json"
+    sign=("$repo/scripts/sign-image" --sbom "$here/sbom" --key "$here/cosign.key")
+    verify=("$repo/scripts/verify-image" --key "$here/cosign.pub")
+
+    good="$(small_image "$registry/gateway:good" "$source" "$commit" 1.0.0)" || return
+    other="$(small_image "$registry/gateway:other" "$source" "$commit" 1.0.0)" || return
+    bare="$(small_image "$registry/history:bare" "" unknown 0.0.0)" || return
+    dirty="$(small_image "$registry/history:dirty" "$source" "$commit" 1.0.0-dirty)" || return
+    expect_exit 0 "${sign[@]}" "$good" || return
+    expect_exit 0 "${verify[@]}" --source "$source" "$good" || return
+    # Another image under the same name; one that is not there; another signer; another repository.
+    expect_refusal "no valid signature" "${verify[@]}" "$other" || return
+    expect_refusal "no valid signature" "${verify[@]}" "$good" "$other" || return
+    expect_refusal "no valid signature" "${verify[@]}" "$registry/gateway@$digest_of_nothing" || return
+    expect_refusal "no valid signature" "$repo/scripts/verify-image" --key "$here/else/cosign.pub" "$good" || return
+    expect_refusal "and not from" "${verify[@]}" --source https://git.example.org/other/name "$good" || return
+    # Nothing is signed of which nobody could say what is in it.
+    expect_refusal "does not say which commit" "${sign[@]}" "$bare" || return
+    expect_refusal "not committed" "${sign[@]}" "$dirty" || return
+    # A bill of materials alone, signed by the right one, is no signature, and a signature alone is not enough.
+    quietly cosign signing-config create --out "$here/nobody.json" || return
+    quietly cosign attest --yes --key "$here/cosign.key" --signing-config "$here/nobody.json" --type cyclonedx \
+        --predicate "$here/sbom/gateway.cdx.json" "$other" || return
+    expect_refusal "no valid signature" "${verify[@]}" "$other" || return
+    quietly cosign sign --yes --key "$here/cosign.key" --signing-config "$here/nobody.json" "$other" || return
+    expect_refusal "no statement of where it comes from" "${verify[@]}" "$other" || return
+    # And a deploy goes no further.
+    if command -v kubectl >/dev/null; then
+        VERIFY_KEY="$here/cosign.pub" expect_refusal "Nothing was changed" "$repo/scripts/deploy" local --verify --image "$other" || return
+    fi
+    say "one image was taken, and all others were refused"
+}
+
 # Runs all of it as steps, and says what was left out.
 check_delivery() {
+    local cosign
     step "delivery: arguments" delivery_arguments
     step "delivery: what counts as changed" what_counts_as_changed
     step "delivery: changes since a commit" changes_since_a_commit
     step "delivery: changelog" changelog_of_a_release
     step "delivery: facts of a cluster" facts_of_a_cluster
+    step "documents" documents_are_true
+    step "delivery: one cosign" cosign_is_the_same_everywhere
+    if ! can_try_signatures; then
+        left_out "delivery: signatures" "it needs Linux, a Docker engine and the program docker-registry (Debian, Ubuntu: apt-get install docker-registry)"
+    elif cosign="$(go_tool cosign)"; then
+        step "delivery: signatures" signatures_are_asked_for "$(dirname "$cosign")"
+    else
+        left_out "delivery: signatures" "cosign is not installed, and Go cannot build it (https://docs.sigstore.dev/cosign/system_config/installation/)"
+    fi
     if command -v terraform >/dev/null; then
         step "delivery: comment of a plan" comment_of_a_plan
     else
