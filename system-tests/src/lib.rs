@@ -5,12 +5,14 @@
 
 mod balancer;
 mod engines;
+mod load;
 mod processes;
 mod rig;
 
 use std::time::Duration;
 
 pub use engines::Engines;
+pub use load::{Load, Numbers};
 pub use processes::{Processes, SERVICES};
 pub use rig::Rig;
 

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use http::StatusCode;
 use service_kit::settings::loopback;
@@ -23,6 +24,9 @@ pub const SERVICES: [&str; 5] = [
     "video-streaming",
     "gateway",
 ];
+
+/// How soon an upload of a killed replica counts as dead.
+const UPLOAD_LEASE: Duration = Duration::from_secs(3);
 
 /// A running system of five or more processes.
 #[derive(Debug)]
@@ -146,16 +150,6 @@ impl Processes {
         }
     }
 
-    /// The services that were started, by their process ids; `None` for one that has ended by
-    /// itself.
-    pub fn ids(&self) -> BTreeMap<&'static str, Vec<Option<u32>>> {
-        let ids = |replica: &Replica| replica.running.as_ref()?.id();
-        self.replicas
-            .iter()
-            .map(|(service, replicas)| (*service, replicas.iter().map(ids).collect()))
-            .collect()
-    }
-
     /// What it runs on.
     pub fn engines(&self) -> &Engines {
         &self.engines
@@ -164,6 +158,11 @@ impl Processes {
     /// Where the public is answered.
     pub fn gateway(&self) -> SocketAddr {
         self.address("gateway")
+    }
+
+    /// Where operators are answered by a service.
+    pub fn admin(&self, service: &'static str) -> SocketAddr {
+        self.replicas[service][0].admin
     }
 
     /// A client of the gateway, such as curl.
@@ -188,23 +187,27 @@ impl Processes {
 
     /// A client of the admin listener of a service.
     pub fn operator(&self, service: &'static str) -> TestClient {
-        TestClient::at(self.replicas[service][0].admin)
+        TestClient::at(self.admin(service))
     }
 
     /// The sum of a counter over the replicas of a service.
     pub async fn counted(&self, service: &'static str, counter: &str) -> u64 {
-        let mut sum = 0;
+        self.counted_by_replica(service, counter).await.iter().sum()
+    }
+
+    /// A counter of each replica of a service.
+    pub async fn counted_by_replica(&self, service: &'static str, counter: &str) -> Vec<u64> {
+        let mut sums = Vec::new();
         for replica in &self.replicas[service] {
             let metrics = TestClient::at(replica.admin).get("/metrics").await.text();
             let lines = metrics.lines().filter(|line| {
                 let rest = line.strip_prefix(counter);
                 rest.is_some_and(|rest| rest.starts_with('{'))
             });
-            sum += lines
-                .map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap())
-                .sum::<u64>();
+            let count = |line: &str| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap();
+            sums.push(lines.map(count).sum());
         }
-        sum
+        sums
     }
 
     /// Where a service is called by the others.
@@ -238,6 +241,8 @@ impl Processes {
                 .env("EVENTS_URL", events_url()),
             "video-storage" => command
                 .env("STORE_URL", engines.store_url())
+                .envs(engines.store_environment().iter().cloned())
+                .env("UPLOAD_LEASE_SECONDS", UPLOAD_LEASE.as_secs().to_string())
                 .env("METADATA_URL", url("metadata"))
                 .env("EVENTS_URL", events_url()),
             "video-streaming" => command
