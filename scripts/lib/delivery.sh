@@ -310,9 +310,10 @@ signatures_are_asked_for() {
     printf 'version: 0.1\nstorage: { filesystem: { rootdirectory: %s } }\nhttp: { addr: "127.0.0.1:%s" }\n' "$here/data" "$port" >"$here/config.yml"
     docker-registry serve "$here/config.yml" >"$here/registry.log" 2>&1 &
     registry_process=$!
-    # Also when something fails in between; this runs in a subshell of its own.
+    # Also when something fails in between; this runs in a subshell of its own. Signing pulls what it looks at.
     # shellcheck disable=SC2064
-    trap "kill $registry_process 2>/dev/null; rm -rf '$here'" EXIT
+    trap "kill $registry_process 2>/dev/null; rm -rf '$here'
+        docker image ls --quiet --filter 'reference=127.0.0.1:$port/flixtube/*' | sort -u | xargs -r docker rmi --force >/dev/null" EXIT
     for _ in $(seq 50); do
         if curl --silent --fail "http://127.0.0.1:$port/v2/" >/dev/null; then break; fi
         sleep 0.2
@@ -339,6 +340,7 @@ signatures_are_asked_for() {
     # Nothing is signed of which nobody could say what is in it.
     expect_refusal "does not say which commit" "${sign[@]}" "$bare" || return
     expect_refusal "not committed" "${sign[@]}" "$dirty" || return
+    expect_refusal "it says that it comes from" "${sign[@]}" --source https://git.example.org/other/name "$other" || return
     # A bill of materials alone, signed by the right one, is no signature, and a signature alone is not enough.
     quietly cosign signing-config create --out "$here/nobody.json" || return
     quietly cosign attest --yes --key "$here/cosign.key" --signing-config "$here/nobody.json" --type cyclonedx \
