@@ -3,7 +3,11 @@
 # that an image which is not signed does not get through. To be sourced after common.sh and steps.sh.
 # Works with the bash 3.2 of macOS.
 
-: "${repo:?must be set before this file is sourced}" "${go_tools:?is set by go-tools.sh}"
+: "${repo:?must be set before this file is sourced}" "${tool_cache:?is set by go-tools.sh}"
+
+# That of the workflows, too. Building it takes longer than all tests of delivery together, so it is used
+# where it is there.
+cosign_version=3.1.1
 
 # expect_exit STATUS COMMAND...: fails, and shows what was said, if it ends with another one.
 expect_exit() {
@@ -272,11 +276,10 @@ documents_are_true() {
 
 # The version of cosign in the workflows is the one that is tried here.
 cosign_is_the_same_everywhere() {
-    local here there
-    here="$(awk '$1 == "cosign" { print $2 }' <<<"$go_tools")"
+    local there
     there="$(sed -n 's/^ *cosign-release: *v//p' "$repo"/.github/workflows/*.yml | LC_ALL=C sort -u)"
-    [[ "$here" == "$there" ]] && return
-    complain "cosign is $here in scripts/lib/go-tools.sh, and in the workflows: $there"
+    [[ "$there" == "$cosign_version" ]] && return
+    complain "cosign is $cosign_version in scripts/lib/delivery.sh, and in the workflows: $there"
     return 1
 }
 
@@ -367,10 +370,10 @@ check_delivery() {
     step "delivery: one cosign" cosign_is_the_same_everywhere
     if ! can_try_signatures; then
         left_out "delivery: signatures" "it needs Linux, a Docker engine and the program docker-registry (Debian, Ubuntu: apt-get install docker-registry)"
-    elif cosign="$(go_tool cosign)"; then
+    elif cosign="$(PATH="$PATH:$tool_cache/bin" command -v cosign)"; then
         step "delivery: signatures" signatures_are_asked_for "$(dirname "$cosign")"
     else
-        left_out "delivery: signatures" "cosign is not installed, and Go cannot build it (https://docs.sigstore.dev/cosign/system_config/installation/)"
+        left_out "delivery: signatures" "cosign is not installed (GOBIN=$tool_cache/bin go install github.com/sigstore/cosign/v3/cmd/cosign@v$cosign_version)"
     fi
     if command -v terraform >/dev/null; then
         step "delivery: comment of a plan" comment_of_a_plan

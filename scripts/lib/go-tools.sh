@@ -11,7 +11,6 @@ go_toolchain=1.26.8
 # The pinned programs: name, version, package.
 go_tools="
 actionlint  1.7.12   github.com/rhysd/actionlint/cmd/actionlint
-cosign      3.1.1    github.com/sigstore/cosign/v3/cmd/cosign
 grype       0.121.2  github.com/anchore/grype/cmd/grype
 kubelogin   0.2.22   github.com/Azure/kubelogin
 syft        1.57.0   github.com/anchore/syft/cmd/syft
