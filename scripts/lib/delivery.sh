@@ -3,7 +3,7 @@
 # that an image which is not signed does not get through. To be sourced after common.sh and steps.sh.
 # Works with the bash 3.2 of macOS.
 
-: "${repo:?must be set before this file is sourced}" "${tool_cache:?is set by go-tools.sh}"
+: "${repo:?must be set before this file is sourced}" "${tool_cache:?is set by go-tools.sh}" "${go_tools:?is set by go-tools.sh}"
 
 # That of the workflows, too. Building it takes longer than all tests of delivery together, so it is used
 # where it is there.
@@ -212,6 +212,43 @@ flixtube-registry=cracme.azurecr.io"
     rm -rf "$here"
 }
 
+# kubectl enters by a kubelogin that is not in the search path.
+kubectl_of_a_cluster() {
+    local here
+    here="$(mktemp -d)"
+    export AZ_CLUSTERS="$here/clusters" AZ_CALLS="$here/calls" KUBECONFIG="$here/kubeconfig" XDG_CACHE_HOME="$here/cache"
+    mkdir -p "$here/bin" "$here/cache/flixtube/bin"
+    stand_in_az "$here/bin"
+    echo '[{"name":"aks-acme","resourceGroup":"rg-acme","tags":{"flixtube-registry":"cracme.azurecr.io"}}]' >"$AZ_CLUSTERS"
+    # What `az aks get-credentials` and `kubelogin convert-kubeconfig` leave behind.
+    cat >"$KUBECONFIG" <<'YAML'
+apiVersion: v1
+kind: Config
+clusters: [{ name: aks-acme, cluster: { server: "https://127.0.0.1:1" } }]
+contexts: [{ name: aks-acme, context: { cluster: aks-acme, user: somebody } }]
+current-context: aks-acme
+users:
+  - name: somebody
+    user:
+      exec: { apiVersion: client.authentication.k8s.io/v1beta1, command: kubelogin, args: [get-token, --login, azurecli] }
+YAML
+    # shellcheck disable=SC2016
+    printf '#!/bin/sh\necho "$0 $*" >>"$AZ_CALLS"\n' >"$here/cache/flixtube/bin/kubelogin"
+    chmod +x "$here/cache/flixtube/bin/kubelogin"
+    awk '$1 == "kubelogin" { print $2 }' <<<"$go_tools" >"$here/cache/flixtube/bin/kubelogin.version"
+    # Without one that is installed somewhere else.
+    ln -s "$(command -v node)" "$(command -v kubectl)" "$here/bin/"
+    PATH="$here/bin:/usr/bin:/bin" \
+        expect_exit 0 "$repo/scripts/connect-azure" --cluster || return
+    # It is asked for a token, as kubectl will do for each command, and nothing else could be reached.
+    kubectl get pods >/dev/null 2>&1 || true
+    grep -q "^$here/cache/flixtube/bin/kubelogin get-token --login azurecli$" "$AZ_CALLS" || {
+        complain "kubectl did not call kubelogin as it should: $(cat "$AZ_CALLS")"
+        return 1
+    }
+    rm -rf "$here"
+}
+
 # A comment is written of a plan, of one that fails, and of one that is too long, by Terraform itself with a
 # state in a folder. Nothing is changed by it.
 comment_of_a_plan() {
@@ -366,6 +403,11 @@ check_delivery() {
     step "delivery: changes since a commit" changes_since_a_commit
     step "delivery: changelog" changelog_of_a_release
     step "delivery: facts of a cluster" facts_of_a_cluster
+    if command -v kubectl >/dev/null; then
+        step "delivery: kubectl of a cluster" kubectl_of_a_cluster
+    else
+        left_out "delivery: kubectl of a cluster" "kubectl is not installed (https://kubernetes.io/docs/tasks/tools/)"
+    fi
     step "documents" documents_are_true
     step "delivery: one cosign" cosign_is_the_same_everywhere
     if ! can_try_signatures; then
