@@ -1,6 +1,7 @@
 //! The commands and their settings: each is a flag, and an environment variable where containers
 //! need one.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -57,6 +58,17 @@ pub(crate) enum Command {
     /// Ask whether there is something to use; the exit code is the answer
     #[command(subcommand)]
     Health(HealthQuestion),
+    /// Become a program that is killed when the runner ends: how the runner starts services
+    #[command(hide = true)]
+    Become {
+        #[arg(long)]
+        runner: u32,
+
+        program: PathBuf,
+
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
 }
 
 /// What can be asked.

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
-use std::process::{Command, ExitStatus};
+use std::process::ExitStatus;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ use rustix::process::Signal;
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
 use tokio_util::task::TaskTracker;
 
+use crate::bound;
 use crate::health::{Readiness, ask};
 use crate::process_group::{ProcessGroup, outcome};
 use crate::terminal::{plain, show};
@@ -80,9 +81,8 @@ impl Generation {
         let listen = service.listener.local_addr()?;
         let for_operators = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let operators = for_operators.local_addr()?;
-        let mut command = Command::new(program);
+        let mut command = bound::command(program, &service.arguments);
         command
-            .args(&service.arguments)
             .env("LISTEN", listen.to_string())
             .env("ADMIN_LISTEN", operators.to_string())
             .env("LISTEN_FDS", "2")

@@ -11,11 +11,13 @@
 //! | [`folder`] | the folder between builders and runners: programs, pages, reports |
 //! | [`runner`] | the loop: new program, start, wait until it is ready, hand over, roll back |
 //! | [`generation`] | one process of a service, with its sockets |
+//! | [`bound`] | services that do not outlive a runner that is killed |
 //! | [`operators`] | the address for operators, which outlives each process |
 //! | [`process_group`] | programs that are started, signalled and ended with their children |
 //! | [`init`] | the duties of process 1 in a container |
 //! | [`health`], [`terminal`] | what probes and people are told |
 
+mod bound;
 mod builder;
 mod config;
 mod folder;

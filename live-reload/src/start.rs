@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::bound;
 use crate::builder;
 use crate::config::{BuildSettings, Command, HealthQuestion, Place, RunSettings};
 use crate::folder::{BUILD, Folder};
@@ -35,6 +36,14 @@ async fn carry_out(command: Command) -> anyhow::Result<ExitCode> {
     let mut parts = Parts::default();
     match command {
         Command::Health(question) => return answer(question).await,
+        Command::Become {
+            runner,
+            program,
+            arguments,
+        } => {
+            let error = bound::become_it(runner, &program, &arguments);
+            return Err(error).context("the service cannot be started");
+        }
         Command::Build { build } => {
             let folder = open(&build.out)?;
             let programs = build.programs.clone();

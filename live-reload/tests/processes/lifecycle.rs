@@ -6,7 +6,7 @@ use test_support::eventually;
 use test_support::process::ChildProcess;
 use tokio::process::Command;
 
-use crate::world::{SOON, World, free_address, live_reload};
+use crate::world::{SOON, World, free_address, greeting, live_reload};
 
 /// A service as a script: ready when it is asked, and it ends as it is told.
 const SCRIPT: &str = r#"#!/usr/bin/env python3
@@ -73,6 +73,21 @@ async fn nothing_is_left_when_the_runner_was_stopped() {
     }
     let mut kept = std::fs::read_dir(world.root.join("out/.run")).unwrap();
     assert!(kept.next().is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_left_when_the_runner_was_killed() {
+    let mut world = World::start(&[]).await;
+    world.save("words/src/lib.rs", &greeting("two"));
+    world.answers("two").await;
+    world.runner.kill9().await;
+    for address in [world.greeter, world.other, world.operators] {
+        let gone = || async {
+            let reached = tokio::net::TcpStream::connect(address).await;
+            reached.is_err().then_some(())
+        };
+        eventually(SOON, gone).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
