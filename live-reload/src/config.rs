@@ -106,6 +106,11 @@ pub(crate) struct BuildSettings {
     #[arg(long, env = "LIVE_RELOAD_WEB")]
     pub(crate) web: Option<PathBuf>,
 
+    /// A folder to which the front end is copied, and where its packages are installed and it is
+    /// built: for sources that belong to another user or another system
+    #[arg(long, env = "LIVE_RELOAD_WEB_COPY", requires = "web")]
+    pub(crate) web_copy: Option<PathBuf>,
+
     /// How changes are heard of
     #[arg(long, env = "LIVE_RELOAD_WATCH", value_enum, default_value_t = Watching::Auto)]
     pub(crate) watch: Watching,

@@ -31,15 +31,29 @@ const INSTALLED: &str = "node_modules/.flixtube-packages";
 /// The pages.
 pub(crate) struct Pages {
     web: PathBuf,
+    /// Where it is built: there, or in a copy.
+    place: PathBuf,
     folder: Folder,
     /// Files of the last build that was published: pages that are open may still ask for them.
     last: BTreeSet<PathBuf>,
 }
 
 impl Pages {
-    pub(crate) fn new(web: PathBuf, folder: Folder) -> io::Result<Self> {
+    pub(crate) fn new(web: PathBuf, copy: Option<&Path>, folder: Folder) -> io::Result<Self> {
         let last = files(&folder.pages())?;
-        Ok(Self { web, folder, last })
+        let place = match copy {
+            None => web.clone(),
+            Some(copy) => {
+                fs::create_dir_all(copy)?;
+                copy.canonicalize()?
+            }
+        };
+        Ok(Self {
+            web,
+            place,
+            folder,
+            last,
+        })
     }
 
     /// Runs npm; an error is what it wrote.
@@ -49,7 +63,7 @@ impl Pages {
         cancel: &CancellationToken,
     ) -> anyhow::Result<Result<(), String>> {
         let mut command = Command::new("npm");
-        command.args(arguments).current_dir(&self.web);
+        command.args(arguments).current_dir(&self.place);
         let mut npm =
             ProcessGroup::start(command).context("npm cannot be started; is Node.js installed?")?;
         let written = pass_on(npm.stdout.take());
@@ -70,12 +84,12 @@ impl Pages {
     }
 
     async fn install(&self, cancel: &CancellationToken) -> anyhow::Result<Result<(), String>> {
-        let lock = self.web.join("package-lock.json");
+        let lock = self.place.join("package-lock.json");
         let Ok(wanted) = hash(&lock) else {
             // Without a lock file there is nothing to install.
             return Ok(Ok(()));
         };
-        let stamp = self.web.join(INSTALLED);
+        let stamp = self.place.join(INSTALLED);
         if fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
             return Ok(Ok(()));
         }
@@ -104,6 +118,11 @@ impl Recipe for Pages {
     async fn build(&mut self, cancel: &CancellationToken) -> anyhow::Result<Built> {
         let began = Instant::now();
         let failed = |title: &str, text: String| Ok(Err(vec![Problem::new(title, text)]));
+        if self.place != self.web {
+            let (from, to) = (self.web.clone(), self.place.clone());
+            let copying = tokio::task::spawn_blocking(move || copy_sources(&from, &to));
+            copying.await?.context("the front end cannot be copied")?;
+        }
         if let Err(text) = self.install(cancel).await? {
             return failed("The front end's packages cannot be installed", text);
         }
@@ -135,6 +154,26 @@ impl Recipe for Pages {
         ));
         Ok(Ok(BTreeMap::from([(WEB.to_owned(), version)])))
     }
+}
+
+/// Makes a folder hold the sources of the front end, and no others. What is installed there stays.
+fn copy_sources(from: &Path, to: &Path) -> io::Result<()> {
+    let sources = |folder: &Path| Sources::of_pages(folder).snapshot().below(folder);
+    let (wanted, there) = (sources(from), sources(to));
+    for name in there.keys().filter(|name| !wanted.contains_key(*name)) {
+        fs::remove_file(to.join(name))?;
+    }
+    for (name, content) in &wanted {
+        if there.get(name) == Some(content) {
+            continue;
+        }
+        let copy = to.join(name);
+        if let Some(folder) = copy.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        fs::copy(from.join(name), copy)?;
+    }
+    Ok(())
 }
 
 /// Moves the built pages to where they are served from, each by renaming and the index last: it
@@ -220,6 +259,30 @@ mod tests {
         assert_eq!(fs::read_to_string(pages.join(INDEX)).unwrap(), "3");
         let expected = ["assets/2.js", "assets/3.js", "index.html"].map(PathBuf::from);
         assert_eq!(files(&pages).unwrap(), BTreeSet::from(expected));
+    }
+
+    #[test]
+    fn a_copy_follows_the_sources_and_keeps_what_is_installed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (from, to) = (folder.path().join("web"), folder.path().join("copy"));
+        build(&from, &[("package.json", "1"), ("src/Old.svelte", "old")]);
+        build(&from, &[("node_modules/x/x.js", "of another system")]);
+        copy_sources(&from, &to).unwrap();
+        build(&to, &[("node_modules/x/x.js", "of this one")]);
+        fs::remove_file(from.join("src/Old.svelte")).unwrap();
+        build(
+            &from,
+            &[("package.json", "2"), ("src/new/New.svelte", "new")],
+        );
+        copy_sources(&from, &to).unwrap();
+        let expected = ["node_modules/x/x.js", "package.json", "src/new/New.svelte"];
+        assert_eq!(
+            files(&to).unwrap(),
+            BTreeSet::from(expected.map(PathBuf::from))
+        );
+        let read = |name: &str| fs::read_to_string(to.join(name)).unwrap();
+        assert_eq!(read("package.json"), "2");
+        assert_eq!(read("node_modules/x/x.js"), "of this one");
     }
 
     #[test]

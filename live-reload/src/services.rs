@@ -14,7 +14,7 @@ use crate::builder::{Built, Recipe};
 use crate::folder::{BUILD, Folder, Problem};
 use crate::pages::CANCEL_GRACE;
 use crate::process_group::ProcessGroup;
-use crate::sources::{Program, Sources};
+use crate::sources::Sources;
 use crate::terminal::{is_watched, plain, say, show};
 
 /// The programs of the services.
@@ -22,7 +22,6 @@ pub(crate) struct Services {
     pub(crate) workspace: PathBuf,
     pub(crate) names: Vec<String>,
     pub(crate) folder: Folder,
-    programs: Vec<Program>,
     known: Option<Sources>,
 }
 
@@ -32,7 +31,6 @@ impl Services {
             workspace,
             names,
             folder,
-            programs: Vec::new(),
             known: None,
         }
     }
@@ -40,8 +38,11 @@ impl Services {
     fn command(&self) -> Command {
         let mut command = Command::new("cargo");
         command.current_dir(&self.workspace).arg("build");
-        for program in &self.programs {
-            command.args(["--package", &program.package, "--bin", &program.name]);
+        // With the features that the workspace as a whole asks for: its dependencies are then the same
+        // whatever else is built or tested in the same target folder, and are built once.
+        command.arg("--workspace");
+        for name in &self.names {
+            command.args(["--bin", name]);
         }
         let (format, colour) = if is_watched() {
             ("json-diagnostic-rendered-ansi", "always")
@@ -66,8 +67,7 @@ impl Recipe for Services {
         let (workspace, names) = (self.workspace.clone(), self.names.clone());
         let asked = tokio::task::spawn_blocking(move || Sources::of_programs(&workspace, &names));
         match asked.await.expect("asking Cargo does not panic") {
-            Ok((sources, programs)) => {
-                self.programs = programs;
+            Ok(sources) => {
                 self.known = Some(sources.clone());
                 (sources, Ok(()))
             }

@@ -43,13 +43,6 @@ struct SourceFolder {
     without: &'static [&'static str],
 }
 
-/// A program and the package that it belongs to.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct Program {
-    pub(crate) name: String,
-    pub(crate) package: String,
-}
-
 /// What the sources contain at one moment.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Snapshot(BTreeMap<PathBuf, u64>);
@@ -57,10 +50,7 @@ pub(crate) struct Snapshot(BTreeMap<PathBuf, u64>);
 impl Sources {
     /// The sources of these programs, as Cargo tells them: their packages, all packages of this
     /// machine that those depend on, and the workspace's manifests.
-    pub(crate) fn of_programs(
-        workspace: &Path,
-        programs: &[String],
-    ) -> Result<(Self, Vec<Program>), Problem> {
+    pub(crate) fn of_programs(workspace: &Path, programs: &[String]) -> Result<Self, Problem> {
         let metadata = MetadataCommand::new()
             .manifest_path(workspace.join("Cargo.toml"))
             .no_deps()
@@ -72,21 +62,16 @@ impl Sources {
                 };
                 Problem::new("Cargo cannot read the workspace", text)
             })?;
-        let mut found = Vec::new();
         let mut folders = BTreeSet::new();
         for name in programs {
             let package = package_of(&metadata, name).ok_or_else(|| {
                 let text = format!("No package of the workspace makes a program {name}.");
                 Problem::new(format!("There is no program {name}"), text)
             })?;
-            found.push(Program {
-                name: name.clone(),
-                package: package.name.to_string(),
-            });
             add_with_dependencies(&metadata, package, &mut folders);
         }
         let root = metadata.workspace_root.as_std_path();
-        let sources = Self {
+        Ok(Self {
             folders: folders
                 .into_iter()
                 .map(|path| SourceFolder {
@@ -95,8 +80,7 @@ impl Sources {
                 })
                 .collect(),
             files: OF_THE_WORKSPACE.map(|name| root.join(name)).into(),
-        };
-        Ok((sources, found))
+        })
     }
 
     /// Everything below a workspace: for as long as Cargo cannot tell.
@@ -172,6 +156,15 @@ impl Snapshot {
             .filter(|name| self.0.get(*name) != since.0.get(*name))
             .cloned()
             .collect()
+    }
+
+    /// The files below a folder, named from there.
+    pub(crate) fn below(&self, folder: &Path) -> BTreeMap<PathBuf, u64> {
+        let named = |(path, print): (&PathBuf, &u64)| {
+            let name = path.strip_prefix(folder).ok()?;
+            Some((name.to_owned(), *print))
+        };
+        self.0.iter().filter_map(named).collect()
     }
 }
 
@@ -269,12 +262,11 @@ mod tests {
     #[test]
     fn a_service_is_built_from_its_crate_and_those_that_it_depends_on() {
         let root = this_workspace();
-        let (sources, programs) = Sources::of_programs(&root, &["metadata".to_owned()]).unwrap();
+        let sources = Sources::of_programs(&root, &["metadata".to_owned()]).unwrap();
         let folders: Vec<_> = sources.folders.iter().map(|folder| &folder.path).collect();
         let expected = ["events", "metadata", "service-kit"].map(|name| root.join(name));
         assert_eq!(folders, expected.iter().collect::<Vec<_>>());
         assert!(sources.files.contains(&root.join("Cargo.lock")));
-        assert_eq!(programs[0].package, "metadata");
         let snapshot = sources.snapshot();
         assert!(snapshot.0.contains_key(&root.join("metadata/src/main.rs")));
         assert!(

@@ -142,7 +142,8 @@ impl Parts {
             let web = web
                 .canonicalize()
                 .with_context(|| format!("there is no front end in {}", web.display()))?;
-            let pages = Pages::new(web, folder.clone()).context("the pages cannot be read")?;
+            let pages = Pages::new(web, settings.web_copy.as_deref(), folder.clone())
+                .context("the pages cannot be read")?;
             self.loop_of(pages, settings.clone(), folder);
         }
         let workspace = settings.workspace.canonicalize().with_context(|| {
