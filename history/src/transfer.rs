@@ -4,6 +4,7 @@
 //! side, so that memory is bounded, what is there already is not written again, and whatever was
 //! interrupted goes on by being begun again. What is written is read back at once.
 
+mod fill;
 mod form;
 
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ use crate::view_log::sqlite::SqliteViewLog;
 use crate::view_log::transfer::{Kept, Key, ViewLogTransfer};
 
 pub use crate::view_log::transfer::Part;
+pub use fill::Sample;
 
 /// Why a view log could not be moved.
 #[derive(Debug, thiserror::Error)]

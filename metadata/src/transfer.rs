@@ -4,6 +4,7 @@
 //! bounded, what is there already is not written again, and whatever was interrupted goes on by
 //! being begun again. What is written is read back at once.
 
+mod fill;
 mod form;
 
 use std::collections::BTreeMap;
@@ -16,6 +17,8 @@ use uuid::Uuid;
 use crate::catalog::transfer::{CatalogTransfer, Kept};
 use crate::catalog::{Catalog, CatalogError, Change, Entry, MongoCatalog, SqliteCatalog};
 use crate::config::CatalogUrl;
+
+pub use fill::Sample;
 
 /// How many ids are held at once of each side.
 const PAGE: usize = 500;
@@ -37,6 +40,15 @@ pub enum TransferError {
     NotKept {
         /// The video.
         id: Uuid,
+    },
+    /// A video to fill a catalogue with breaks a rule for videos.
+    #[error("the video {id} is none that a catalogue takes")]
+    Unfit {
+        /// The video.
+        id: Uuid,
+        /// The rule.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
 }
 

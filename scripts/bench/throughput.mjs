@@ -5,13 +5,12 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import http from 'node:http';
-import net from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import {
-  MIB, cpuSecondsOf, makeSparseVideo, median, needLinux, startFlixTube, upload,
+  MIB, cpuSecondsOf, freePort, makeSparseVideo, median, needLinux, startFlixTube, upload,
 } from './lib/flixtube.mjs';
 
 const HELP = `Usage: scripts/bench/throughput.mjs [OPTION...]
@@ -42,15 +41,6 @@ needLinux();
 const size = Number(options.mib) * MIB;
 const readers = Number(options.readers);
 const rounds = Number(options.rounds);
-
-function freePort() {
-  return new Promise((resolve) => {
-    const server = net.createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address();
-      server.close(() => resolve(port));
-    });
-  });
-}
 
 /** One nginx process that serves a folder, or null where there is no nginx. */
 async function startNginx(folder) {

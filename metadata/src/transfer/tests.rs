@@ -3,10 +3,12 @@
 use test_support::DataFolder;
 use uuid::Uuid;
 
-use super::{Catalogue, Standing, TransferError, compare_page, copy_page};
+use super::{Catalogue, Sample, Standing, TransferError, compare_page, copy_page};
 use crate::catalog::Change;
 use crate::catalog::conformance::{id, new_video, register_all, time};
 use crate::config::CatalogUrl;
+use crate::page::{Listing, Sort};
+use crate::search::SearchQuery;
 use crate::video::Tombstone;
 
 /// More than two pages of ids.
@@ -119,4 +121,46 @@ async fn a_source_that_is_not_there_is_not_made() {
     let refused = Catalogue::open_existing(&url).await.err();
     assert!(matches!(refused, Some(TransferError::NoCatalogue { .. })));
     assert!(!folder.join("none.db").exists());
+}
+
+fn sample(n: u32, title: &str) -> Sample {
+    Sample {
+        id: id(n),
+        uploaded_at: time(n.into()),
+        title: title.to_owned(),
+        description: "over the forest".to_owned(),
+        tags: vec!["bird".to_owned()],
+        views: 7,
+    }
+}
+
+#[tokio::test]
+async fn a_filled_catalogue_lists_and_finds_its_videos_and_is_filled_again_without_a_change() {
+    let folder = DataFolder::new();
+    let catalogue = open(&folder, "filled.db").await;
+    let samples: Vec<Sample> = (1..=20).map(|n| sample(n, "Red kite")).collect();
+    for _ in 0..2 {
+        catalogue.fill(samples.clone()).await.unwrap();
+        assert_eq!(catalogue.estimate().await.unwrap(), 20);
+    }
+    let listing = Listing {
+        matching: Some(SearchQuery::new("kite bird forest").unwrap()),
+        sort: Sort::Newest,
+        limit: 3,
+        after: None,
+    };
+    let page = catalogue.catalog.list(&listing).await.unwrap();
+    let found: Vec<_> = page.videos.iter().map(|video| video.facts.id).collect();
+    assert_eq!(found, [id(20), id(19), id(18)]);
+    assert_eq!(page.videos[0].views, 7);
+}
+
+#[tokio::test]
+async fn what_is_no_video_is_refused_and_nothing_is_filled_in() {
+    let folder = DataFolder::new();
+    let catalogue = open(&folder, "filled.db").await;
+    let samples = vec![sample(1, "Red kite"), sample(2, "")];
+    let refusal = catalogue.fill(samples).await.unwrap_err();
+    assert!(matches!(refusal, TransferError::Unfit { id: unfit, .. } if unfit == id(2)));
+    assert!(catalogue.is_empty().await.unwrap());
 }

@@ -5,6 +5,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import { createReadStream } from 'node:fs';
 import { open, readFile, stat, writeFile } from 'node:fs/promises';
 import http from 'node:http';
+import net from 'node:net';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { pipeline } from 'node:stream/promises';
@@ -15,20 +16,42 @@ export const GIB = 1024 ** 3;
 
 const repo = fileURLToPath(new URL('../../..', import.meta.url));
 
-/** The program to measure: FLIXTUBE_BIN, or the release build, which is made if it is not there. */
-export function program() {
-  if (process.env.FLIXTUBE_BIN) return process.env.FLIXTUBE_BIN;
-  console.log('Building the release program ...');
+/**
+ * Builds programs and examples of the workspace, or of one package of it; answers where each of them
+ * is, by its name.
+ */
+export function build({ bins = [], examples = [], profile = 'release', from = ['--workspace'] }) {
+  console.log(`Building (${profile}): ${[...bins, ...examples].join(', ')} ...`);
+  const wanted = [
+    ...bins.flatMap((name) => ['--bin', name]),
+    ...examples.flatMap((name) => ['--example', name]),
+  ];
   const messages = execFileSync(
     'cargo',
-    ['build', '--release', '--locked', '--quiet', '--package', 'flixtube', '--bin', 'flixtube',
+    ['build', ...from, '--profile', profile, '--locked', '--quiet', ...wanted,
       '--message-format=json-render-diagnostics'],
     { cwd: repo, stdio: ['ignore', 'pipe', 'inherit'], maxBuffer: 64 * MIB },
   );
   const built = messages.toString().split('\n').filter(Boolean).map((line) => JSON.parse(line))
-    .findLast((message) => message.executable && message.target.name === 'flixtube');
-  if (!built) throw new Error('cargo built no flixtube program');
-  return built.executable;
+    .filter((message) => message.executable);
+  return Object.fromEntries(built.map((message) => [message.target.name, message.executable]));
+}
+
+/** The program to measure: FLIXTUBE_BIN, or the release build, which is made if it is not there. */
+export function program() {
+  // As scripts/start builds it, so that what that has built is not built again.
+  const from = ['--package', 'flixtube'];
+  return process.env.FLIXTUBE_BIN ?? build({ bins: ['flixtube'], from }).flixtube;
+}
+
+/** A port that nobody listens at. */
+export function freePort() {
+  return new Promise((resolve) => {
+    const server = net.createServer().listen(0, '127.0.0.1', () => {
+      const { port } = server.address();
+      server.close(() => resolve(port));
+    });
+  });
 }
 
 /** Runs FlixTube on a free port; answers its address and process id, and how to stop it. */
