@@ -122,6 +122,17 @@ list_engines() {
     REQUIRE_LIVE="" "$(dirname "$1")/examples/engines" | tee "$step_logs/engines"
 }
 
+# engines_not_found ENGINE...: prints those of them that list_engines has not found.
+engines_not_found() {
+    local engine missing=""
+    for engine in "$@"; do
+        if grep -q "^$engine: .*NOT FOUND" "$step_logs/engines" 2>/dev/null; then
+            missing+="${missing:+, }$engine"
+        fi
+    done
+    printf '%s' "$missing"
+}
+
 # note_engines: has the summary tell the engines, and name each test that did not run for want of one.
 # To be called right after the step that ran the tests.
 note_engines() {
