@@ -3,16 +3,24 @@
 locals {
   # What a deployment must know. The cluster carries the same as tags (flixtube-…), so that CI needs
   # three variables only: with these it signs in, and the cluster that it may see tells the rest.
-  deploy_facts = {
-    namespace               = var.namespace
-    registry                = module.registry.login_server
-    storage-account         = module.storage.account_name
-    storage-container       = module.storage.container_name
-    video-storage-client-id = module.video_storage_identity.client_id
-    public-host             = module.network.public_host
-    public-ip-name          = module.network.public_ip_name
-    kept-resource-group     = azurerm_resource_group.kept.name
-  }
+  deploy_facts = merge(
+    {
+      namespace               = var.namespace
+      registry                = module.registry.login_server
+      storage-account         = module.storage.account_name
+      storage-container       = module.storage.container_name
+      video-storage-client-id = module.video_storage_identity.client_id
+      public-host             = module.network.public_host
+      public-ip-name          = module.network.public_ip_name
+      kept-resource-group     = azurerm_resource_group.kept.name
+    },
+    {
+      for fact, value in {
+        mongodb-host            = one(module.database[*].host)
+        mongodb-endpoint-prefix = module.network.endpoints_subnet_prefix
+      } : fact => value if var.managed_mongodb
+    },
+  )
 }
 
 output "tenant_id" {

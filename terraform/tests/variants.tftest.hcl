@@ -151,6 +151,14 @@ run "a_managed_database_gives_its_host_and_no_password" {
     condition     = output.mongodb_endpoint_prefix == "10.64.16.0/27"
     error_message = "The endpoint must lie in its own subnet."
   }
+  assert {
+    condition = (
+      output.deploy_facts["mongodb-host"] == output.mongodb_host &&
+      output.deploy_facts["mongodb-endpoint-prefix"] == output.mongodb_endpoint_prefix &&
+      module.cluster.tags["flixtube-mongodb-host"] == output.mongodb_host
+    )
+    error_message = "A deployment must be told where the managed MongoDB is."
+  }
 }
 
 run "other_machines_can_be_chosen" {
