@@ -13,6 +13,7 @@ go_tools="
 actionlint  1.7.12   github.com/rhysd/actionlint/cmd/actionlint
 grype       0.121.2  github.com/anchore/grype/cmd/grype
 kubelogin   0.2.22   github.com/Azure/kubelogin
+kustomize   5.8.3    sigs.k8s.io/kustomize/kustomize/v5
 syft        1.57.0   github.com/anchore/syft/cmd/syft
 "
 
