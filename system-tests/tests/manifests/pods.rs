@@ -209,7 +209,12 @@ fn check_service(build: &Build, workload: &Workload, complaints: &mut Vec<String
     if !is_rolling && !is_default {
         complaints.push("an update takes a replica away before there is another one".to_owned());
     }
-    let drain = ["DRAIN_DELAY_SECONDS", "DRAIN_GRACE_SECONDS"].map(|name| setting(build, name));
+    let drain = [
+        "DRAIN_DELAY_SECONDS",
+        "DRAIN_IDLE_SECONDS",
+        "DRAIN_GRACE_SECONDS",
+    ]
+    .map(|name| setting(build, name));
     let grace = workload.pod["terminationGracePeriodSeconds"]
         .as_i64()
         .unwrap_or(30);
