@@ -4,7 +4,7 @@
 //! that are silent in a request or do not read their answer; it reads on for a while when a request
 //! body is refused, so that the answer arrives ([`body`]); it turns what the router itself answers
 //! into problems; and on shutdown it drains: not ready, wait, accept no more, let running requests
-//! end, and cut what is left at the deadline.
+//! end and arrive ([`closing`]), and cut what is left at the deadline.
 //!
 //! It serves a listener that the process was started with ([`inherited`]) where
 //! there is one for its address. Such a socket outlives the process, and another process may be
@@ -12,6 +12,7 @@
 //! wait, or are answered by the other.
 
 mod body;
+mod closing;
 mod explaining;
 
 use std::convert::Infallible;
@@ -43,6 +44,7 @@ use crate::inherited;
 use crate::problem::Problem;
 pub use crate::settings::ServerSettings;
 use crate::telemetry::{self, RequestMetrics};
+use closing::Closing;
 use explaining::Explaining;
 
 /// What one connection may buffer, and so the largest head of a request, in bytes.
@@ -229,13 +231,14 @@ async fn serve(
             Ok::<_, Infallible>(response)
         }
     });
+    let stream = Closing::new(Box::pin(stream), settings.write_idle_timeout);
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(settings.header_timeout)
         .max_buf_size(CONNECTION_BUFFER_BYTES)
         .max_headers(MAX_HEADERS)
         .serve_connection(
-            TokioIo::new(Explaining::new(Box::pin(stream))),
+            TokioIo::new(Explaining::new(stream)),
             TowerToHyperService::new(service),
         );
     tokio::pin!(connection);

@@ -401,5 +401,27 @@ async fn an_idle_connection_may_bring_a_last_request_while_the_server_drains() {
     assert!(answer.starts_with("http/1.1 200"), "{answer}");
     assert!(answer.contains("connection: close"), "{answer}");
     assert!(matches!(ending, Ending::Closed));
+    drop(connection);
+    server.ended().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stopping_waits_until_an_answer_has_arrived() {
+    let mut server = Running::serve(plain_router(), ServerSettings::default()).await;
+    let mut connection = RawConnection::open(server.address).await;
+    connection
+        .write("GET /hello HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        .await;
+    connection.read_until("hello").await;
+    server.shutdown.cancel();
+    let refused = || async {
+        let connection = tokio::net::TcpStream::connect(server.address).await;
+        connection.err()
+    };
+    eventually(SOON, refused).await;
+    // For all the server knows, the client has yet to read.
+    let ended = tokio::time::timeout(Duration::from_millis(300), server.ended()).await;
+    assert!(ended.is_err(), "the server ended before its client did");
+    drop(connection);
     server.ended().await;
 }

@@ -1,0 +1,90 @@
+//! A connection that is closed only when the other end has everything.
+//!
+//! What was written may still be in the system's buffers when hyper closes, and for a client that reads
+//! slowly that is seconds of a film. As long as the system lives it delivers them. A container's network
+//! goes with its process: whatever has not arrived then is lost, in an answer that was complete. So the
+//! sending side is closed first, and the socket only when the client has closed, too, as it does once it
+//! has read the end (RFC 9112 §9.6 asks for the same, so that no reset overtakes the answer).
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Sleep;
+
+/// A connection that waits for the other end before it is dropped.
+#[derive(Debug)]
+pub(super) struct Closing<S> {
+    stream: S,
+    patience: Duration,
+    /// Since the sending side is closed: when the other end has had time enough.
+    waiting: Option<Pin<Box<Sleep>>>,
+}
+
+impl<S> Closing<S> {
+    pub(super) fn new(stream: S, patience: Duration) -> Self {
+        Self {
+            stream,
+            patience,
+            waiting: None,
+        }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Closing<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buffer)
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Closing<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        if this.waiting.is_none() {
+            ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;
+        }
+        let patience = this.patience;
+        let waiting = this
+            .waiting
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
+        let mut dropped = [0; 1024];
+        while waiting.as_mut().poll(cx).is_pending() {
+            let mut dropped = ReadBuf::new(&mut dropped);
+            let read = ready!(Pin::new(&mut this.stream).poll_read(cx, &mut dropped));
+            if read.is_err() || dropped.filled().is_empty() {
+                break;
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        pieces: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, pieces)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+}
