@@ -3,8 +3,9 @@
 #   scripts/build-image --help              how they are built, tagged and pushed
 #   docker build --build-arg SERVICE=metadata .
 #
-# Needs BuildKit (`DOCKER_BUILDKIT=1`, or the plugin buildx); the classic builder stops at the first
-# `RUN --mount` and says so. All programs are compiled together, once, and each image takes its own.
+# Needs BuildKit (`DOCKER_BUILDKIT=1`, or the plugin buildx) for all but the stage `development`; the
+# classic builder stops at the first `RUN --mount` and says so. All programs are compiled together,
+# once, and each image takes its own.
 #
 # The bases are pinned by version. To pin them by digest as well, look the digest up where the
 # registry can be reached (`docker buildx imagetools inspect rust:1.95-bookworm`) and pass
@@ -17,6 +18,20 @@ ARG SERVICE=flixtube
 
 # A name for an image that is used twice, and that COPY cannot take from an argument.
 FROM ${NODE_IMAGE} AS node
+
+# What docker-compose.override.yaml runs: Rust and Node.js in one image. Sources and caches come by
+# volume, so this changes with the versions only. It comes first and needs no BuildKit, because the
+# classic builder builds all stages up to the one that it is asked for.
+FROM ${RUST_IMAGE} AS development
+COPY --from=node /usr/local/bin/node /usr/local/bin/node
+COPY --from=node /usr/local/lib/node_modules /usr/local/lib/node_modules
+RUN ln -s ../lib/node_modules/npm/bin/npm-cli.js /usr/local/bin/npm \
+    && ln -s ../lib/node_modules/npm/bin/npx-cli.js /usr/local/bin/npx \
+    && mkdir -p /src /binaries /data \
+    && chown 65532:65532 /binaries /data
+# Node.js trusts those whom the system trusts, as Cargo does.
+ENV NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt
+WORKDIR /src
 
 # The web pages, which the gateway has built in. They are the same for each architecture.
 FROM --platform=${BUILDPLATFORM:-linux/amd64} ${NODE_IMAGE} AS web
@@ -130,17 +145,6 @@ ENV BIND=0.0.0.0 PORT=4000 ADMIN_LISTEN=0.0.0.0:4001 DATA=/data
 EXPOSE 4000 4001
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s CMD ["/usr/local/bin/flixtube", "health"]
 ENTRYPOINT ["/usr/local/bin/flixtube"]
-
-# What the development composition runs: Rust and Node.js in one image. Sources and caches come by
-# volume, so this changes with the versions only.
-FROM ${RUST_IMAGE} AS development
-COPY --from=node /usr/local/bin/node /usr/local/bin/node
-COPY --from=node /usr/local/lib/node_modules /usr/local/lib/node_modules
-RUN ln -s ../lib/node_modules/npm/bin/npm-cli.js /usr/local/bin/npm \
-    && ln -s ../lib/node_modules/npm/bin/npx-cli.js /usr/local/bin/npx \
-    && mkdir -p /src /binaries /data \
-    && chown 65532:65532 /binaries /data
-WORKDIR /src
 
 # The one that was asked for.
 FROM ${SERVICE} AS image
