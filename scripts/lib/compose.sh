@@ -20,3 +20,17 @@ find_compose() {
         return 1
     fi
 }
+
+# run_copy SERVICE: runs `flixtube copy` as backup or restore. One that failed goes on where it stopped, and
+# an engine that has just been started may be too slow for the first.
+run_copy() {
+    local attempt status
+    for attempt in 1 2 3 4 5; do
+        status=0
+        "${compose[@]}" --profile tools run --rm "$1" || status=$?
+        # 1 is a failure; other codes would be the same again.
+        ((status == 1 && attempt < 5)) || return "$status"
+        complain "It failed; once more in 10 seconds."
+        sleep 10
+    done
+}
