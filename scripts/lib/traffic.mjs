@@ -85,7 +85,7 @@ class Person {
     if (this.cookies.size > 0) sent.Cookie = [...this.cookies].map(([k, v]) => `${k}=${v}`).join('; ');
     if (body) sent['Content-Length'] = String(body.length);
     const began = Date.now();
-    const what = () => `${method} ${target} after ${Date.now() - began} ms`;
+    const what = () => `${method} ${target.replace(/[?]session=.*/, "")} after ${Date.now() - began} ms`;
     if (judged) count.requests += 1;
     let response;
     try {
