@@ -24,8 +24,12 @@ fn main() {
 fn copy_placeholder(from: &Path) -> PathBuf {
     let folder = PathBuf::from(env("OUT_DIR")).join("placeholder");
     std::fs::create_dir_all(&folder).expect("OUT_DIR can be written");
-    std::fs::copy(from.join("index.html"), folder.join("index.html"))
-        .expect("the placeholder page is part of the crate");
+    let (from, to) = (from.join("index.html"), folder.join("index.html"));
+    let page = std::fs::read(from).expect("the placeholder page is part of the crate");
+    // Its time is embedded too: a copy at every build would make another program at every build.
+    if std::fs::read(&to).ok().as_ref() != Some(&page) {
+        std::fs::write(&to, page).expect("OUT_DIR can be written");
+    }
     folder
 }
 
