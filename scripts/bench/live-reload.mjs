@@ -160,6 +160,8 @@ async function measure(base, tree) {
 
   const rows = [];
   const step = async (name, act) => {
+    // What an earlier run has put back may still be served.
+    await until(async () => !(await act.seen()), `the answer before ${name}`);
     const [sent, failed] = [load.sent, load.failed.length];
     const undo = await act.change();
     const seconds = await until(act.seen, name);
