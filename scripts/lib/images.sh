@@ -28,7 +28,7 @@ revision_from_git() { git -C "$repo" rev-parse HEAD 2>/dev/null || printf 'unkno
 
 # Prints where the sources are, for people and without credentials, or nothing.
 source_from_git() {
-    git -C "$repo" remote get-url origin 2>/dev/null |
+    { git -C "$repo" remote get-url origin 2>/dev/null || true; } |
         sed -n -e 's#^git@\([^:]*\):\(.*\)$#https://\1/\2#' \
             -e 's#^\(https\{0,1\}://\)[^/@]*@#\1#' -e 's#\.git$##' -e '/^https\{0,1\}:/p'
 }
