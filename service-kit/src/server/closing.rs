@@ -1,7 +1,7 @@
 //! A connection that is closed only when the other end has everything.
 //!
 //! What was written may still be in the system's buffers when hyper closes, and for a client that reads
-//! slowly that is seconds of a film. As long as the system lives it delivers them. A container's network
+//! slowly that is seconds of a long answer. As long as the system lives it delivers them. A container's network
 //! goes with its process: whatever has not arrived then is lost, in an answer that was complete. So the
 //! sending side is closed first, and the socket only when the client has closed, too, as it does once it
 //! has read the end (RFC 9112 §9.6 asks for the same, so that no reset overtakes the answer).
