@@ -7,7 +7,7 @@ use test_support::engines::{BlobServer, azurite, mongodb, rabbitmq, s3};
 use test_support::media::mp4_of;
 use test_support::{Ending, RawConnection, TestClient, TestResponse, eventually};
 
-/// More than all buffers between a store and a slow reader hold.
+/// More than flows into the buffers between a store and a slow reader at once.
 const LONG: usize = 40_000_000;
 
 /// More than waits in memory for the store.
@@ -43,13 +43,14 @@ async fn killed_in_mid_stream_and_mid_upload(mut blobs: BlobServer) {
     let load = Load::start_watching(&system).await;
     load.goes_on().await;
 
+    blobs.saved().await;
+    let mut broken = begin_upload(&system, &bytes).await;
     let mut reader = RawConnection::open_with_small_window(system.gateway()).await;
     let request = format!("GET {stream} HTTP/1.1\r\nhost: localhost\r\n\r\n");
     reader.write(request).await;
     assert!(reader.read_head().await.starts_with("HTTP/1.1 200"));
     let mut taken = reader.read_exactly(1_000).await;
-    let mut broken = begin_upload(&system, &bytes).await;
-    blobs.kill().await;
+    blobs.kill_at_once();
 
     // Bytes that cannot be had are not made up for: the connection ends before its length.
     let (rest, ending) = reader.read_to_end().await;

@@ -113,17 +113,31 @@ impl BlobServer {
         files
     }
 
-    /// Kills it (SIGKILL), so that connections are refused. An emulator that acknowledges before
-    /// it saves is left to save first what it has acknowledged until now: real stores do not
-    /// forget, and their tests are not about that.
+    /// Waits until it has saved what it has acknowledged until now, if it is an emulator that
+    /// acknowledges first: real stores do not forget, and their tests are not about that.
+    pub async fn saved(&self) {
+        if let Some(own) = &self.own {
+            own.saved().await;
+        }
+    }
+
+    /// Kills it (SIGKILL) when it has [saved](Self::saved), so that connections are refused.
     ///
     /// # Panics
     /// When it is not of the caller's own.
     pub async fn kill(&mut self) {
+        self.saved().await;
+        self.kill_at_once();
+    }
+
+    /// The same without waiting, for what must not go on meanwhile.
+    ///
+    /// # Panics
+    /// When it is not of the caller's own.
+    pub fn kill_at_once(&mut self) {
         let own = self.own.as_mut();
         let own = own.expect("a store of the environment is not the test's to kill");
         if let Some(process) = own.process.take() {
-            own.saved().await;
             process.kill();
         }
     }
