@@ -12,19 +12,8 @@ services=(gateway video-streaming video-storage metadata history)
 # How many releases are kept to go back to.
 kept_releases=5
 ours=app.kubernetes.io/part-of=flixtube
+# shellcheck disable=SC2034 # the scripts that source this
 overlay="" context="" dry_run=no
-
-refuse() {
-    # shellcheck disable=SC2154
-    complain "scripts/$this: $1"
-    complain "Try: scripts/$this --help"
-    exit 2
-}
-
-# value_of OPTION [VALUE]: refuses an option without its value.
-value_of() {
-    if (($# < 2)) || [[ -z "$2" ]]; then refuse "$1 needs a value"; fi
-}
 
 # take_overlay WORD: the one argument that is no option.
 take_overlay() {
@@ -64,6 +53,7 @@ needs() {
     local program missing=0
     for program in "$@"; do
         command -v "$program" >/dev/null || {
+            # shellcheck disable=SC2154 # the sourcing script's
             complain "scripts/$this needs $program, which is not installed."
             missing=1
         }
@@ -79,16 +69,6 @@ check_cluster() {
         complain "No cluster answers. Try: kubectl ${context:+--context $context }cluster-info"
         exit 1
     }
-}
-
-# run COMMAND...: or only says it, with --dry-run.
-run() {
-    if [[ "$dry_run" == yes ]]; then
-        printf '%q ' "$@"
-        printf '\n'
-    else
-        "$@"
-    fi
 }
 
 # apply FILE KUBECTL-ARGUMENT...: what others own of an object stays (the autoscaler its replicas),

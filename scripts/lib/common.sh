@@ -151,3 +151,27 @@ build_web() {
     quietly npm --prefix "$repo/web" run build || return
     printf '%s' "$wanted" >"$stamp"
 }
+
+# refuse SENTENCE: says what is wrong with the arguments of the script, whose name is in `this`, and ends it.
+refuse() {
+    # shellcheck disable=SC2154
+    complain "scripts/$this: $1"
+    complain "Try: scripts/$this --help"
+    exit 2
+}
+
+# value_of OPTION [VALUE]: refuses an option without its value.
+value_of() {
+    if (($# < 2)) || [[ -z "$2" ]]; then refuse "$1 needs a value"; fi
+}
+
+# run COMMAND...: or only says it, with --dry-run.
+run() {
+    # shellcheck disable=SC2154
+    if [[ "$dry_run" == yes ]]; then
+        printf '%q ' "$@"
+        printf '\n'
+    else
+        "$@"
+    fi
+}

@@ -32,14 +32,3 @@ source_from_git() {
         sed -n -e 's#^git@\([^:]*\):\(.*\)$#https://\1/\2#' \
             -e 's#^\(https\{0,1\}://\)[^/@]*@#\1#' -e 's#\.git$##' -e '/^https\{0,1\}:/p'
 }
-
-# run COMMAND...: or only says it, with --dry-run.
-run() {
-    # shellcheck disable=SC2154
-    if [[ "$dry_run" == yes ]]; then
-        printf '%q ' "$@"
-        printf '\n'
-    else
-        "$@"
-    fi
-}

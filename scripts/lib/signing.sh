@@ -8,18 +8,6 @@
 cosign_needed=3.0
 references=()
 
-# shellcheck disable=SC2154
-refuse() {
-    complain "scripts/$this: $1"
-    complain "Try: scripts/$this --help"
-    exit 2
-}
-
-# value_of OPTION [VALUE]: refuses an option without its value.
-value_of() {
-    if (($# < 2)) || [[ -z "$2" ]]; then refuse "$1 needs a value"; fi
-}
-
 # take_images FILE: references of images, one a line; - is standard input.
 take_images() {
     local line
@@ -47,6 +35,7 @@ name_of() {
 check_cosign() {
     local version
     command -v cosign >/dev/null || {
+        # shellcheck disable=SC2154 # the sourcing script's
         complain "scripts/$this needs cosign $cosign_needed or later (https://docs.sigstore.dev/cosign/system_config/installation/)."
         exit 1
     }
