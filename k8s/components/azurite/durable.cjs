@@ -1,6 +1,6 @@
 // Runs Azurite so that what it has acknowledged is on disk.
 //
-//   node azurite-durable.cjs "$(command -v azurite-blob)" AZURITE-ARGUMENT...
+//   node durable.cjs "$(command -v azurite-blob)" AZURITE-ARGUMENT...
 //
 // Azurite writes the bytes of a blob to disk before it answers, but its two indexes, which say what
 // blobs there are and where their bytes lie, only every five seconds: a kill or a power cut loses the
