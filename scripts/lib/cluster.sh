@@ -193,7 +193,20 @@ keep_release() {
     for old in $(releases any | tail -n "+$((kept_releases + 1))"); do
         cluster delete configmap "$old" >/dev/null
     done
+    forget_settings
     say "kept as $name"
+}
+
+# Deletes the ConfigMaps with hashed names that none of the kept releases has: each change of a setting
+# makes another one.
+forget_settings() {
+    local release name folder
+    folder="$(mktemp -d)"
+    for release in $(releases any); do take_release "$release" "$folder/$release"; done
+    for name in $(cluster get configmaps -l "$ours,!flixtube/release" -o name | grep -E -- '-[0-9a-z]{10}$'); do
+        grep -qwrF -- "${name#configmap/}" "$folder" || cluster delete "$name" >/dev/null
+    done
+    rm -r "$folder"
 }
 
 # take_release NAME FILE: writes the manifests of a release into a file.
