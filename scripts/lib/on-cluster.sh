@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # The step of scripts/test that needs a cluster: brings images into it, and runs scripts/test-cluster.
-# To be sourced after steps.sh and engines.sh, with `repo` set. Works with the bash 3.2 of macOS.
+# To be sourced after steps.sh and engines.sh, with `repo` set, by a script that makes the images:
+# test_images_are_there. Works with the bash 3.2 of macOS.
 #
 # In the environment:
 #   CLUSTER_UP         a command that starts a cluster, or leaves a running one alone, and prints lines
@@ -50,19 +51,6 @@ within_time() {
     else
         "$@"
     fi
-}
-
-# Sets `images` to the tag of those that were built, and builds them where there are none.
-build_for_cluster() {
-    local image
-    tag="$(git -C "$repo" describe --tags --always --dirty 2>/dev/null)" || tag=0.0.0
-    tag="${tag#v}"
-    for image in "${cluster_services[@]}"; do
-        if ! docker image inspect "flixtube/$image:$tag" >/dev/null 2>&1; then
-            within_time "$repo/scripts/build-image" --tag "$tag" --no-latest "${cluster_services[@]}"
-            return
-        fi
-    done
 }
 
 # load_command: how images of this engine come to the cluster's nodes, or nothing if they are there.
@@ -119,14 +107,14 @@ deploy_and_test() {
     done
     if [[ -z "$registry" && -n "${CLUSTER_LOAD:-}" ]]; then start_registry || say "There is no registry here: images go by their tags."; fi
     if [[ -n "$registry" ]]; then
-        "$repo/scripts/push-image" --registry "$registry" --tag "$tag" "${cluster_services[@]}" >"$references" || return
+        "$repo/scripts/push-image" --registry "$registry" --tag "$IMAGE_TAG" "${cluster_services[@]}" >"$references" || return
         login=(--registry-login "${DOCKER_CONFIG:-$HOME/.docker}/config.json")
     elif [[ -n "$load" ]]; then
         tags=(--allow-tags)
         for image in "${cluster_services[@]}"; do
             # shellcheck disable=SC2086
-            $load "flixtube/$image:$tag" || return
-            printf 'flixtube/%s:%s\n' "$image" "$tag" >>"$references"
+            $load "$IMAGE_PREFIX/$image:$IMAGE_TAG" || return
+            printf '%s/%s:%s\n' "$IMAGE_PREFIX" "$image" "$IMAGE_TAG" >>"$references"
         done
     else
         complain "How do images come into this cluster? Say CLUSTER_REGISTRY or CLUSTER_LOAD."
@@ -148,14 +136,13 @@ deploy_and_test() {
 
 # Runs it all in one step, or says why not.
 test_on_cluster() {
-    local image exports status=0 tag=""
+    local image exports
     docker info >/dev/null 2>&1 || {
         cannot "no Docker engine answers, and images are needed (docker info)"
         return
     }
-    # The bases of the build (as the Dockerfile names them), and the engines in the cluster.
-    for image in "${RUST_IMAGE:-rust:1.95-bookworm}" "${NODE_IMAGE:-node:22-bookworm-slim}" \
-        "${RUNTIME_IMAGE:-gcr.io/distroless/cc-debian12:nonroot}" "${cluster_engines[@]}"; do
+    # The base of ours (as the Dockerfile names it), and the engines in the cluster.
+    for image in "${RUNTIME_IMAGE:-gcr.io/distroless/cc-debian12:nonroot}" "${cluster_engines[@]}"; do
         has_image "$image" || {
             cannot "the image $image is not here and cannot be pulled"
             return
@@ -173,19 +160,7 @@ test_on_cluster() {
         cannot "no cluster answers (kubectl cluster-info)"
         return
     }
-    build_for_cluster >"$step_logs/images" 2>&1 || status=$?
-    case "$status" in
-        0) ;;
-        124)
-            cannot "the images were not built in time"
-            return
-            ;;
-        *)
-            tail -n 20 "$step_logs/images"
-            step "cluster: images" complain_and_fail "the images could not be built"
-            return
-            ;;
-    esac
+    test_images_are_there || return 0
     : >"$step_logs/references"
     step "cluster" deploy_and_test "$step_logs/references"
     [[ ! -f "$step_logs/cluster-ran-out" ]] || left_out "cluster" "the time was over before all scenarios were run"
