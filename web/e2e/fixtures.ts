@@ -21,8 +21,11 @@ export class Library {
     readonly media: Media,
   ) {}
 
-  async put(kind: keyof Media, title: string): Promise<StoredVideo> {
-    const file = this.media[kind];
+  put(kind: keyof Media, title: string): Promise<StoredVideo> {
+    return this.putFile(this.media[kind], title);
+  }
+
+  async putFile(file: string, title: string): Promise<StoredVideo> {
     const types: Record<string, string> = { '.mkv': 'video/x-matroska', '.mp4': 'video/mp4' };
     const response = await this.api.post(`/api/videos?title=${encodeURIComponent(title)}`, {
       data: await readFile(file),

@@ -78,3 +78,10 @@ export async function makeMedia(folder: string): Promise<Media> {
   await writeFile(media.rubbish, 'This is a shopping list: bread, milk, a film for the evening.\n'.repeat(200));
   return media;
 }
+
+/** The film again and again, without encoding it anew. */
+export async function repeated(film: string, times: number): Promise<string> {
+  const made = film.replace(/\.mp4$/, ` ${times} times.mp4`);
+  await ffmpeg('-stream_loop', String(times - 1), '-i', film, '-c', 'copy', '-movflags', '+faststart', made);
+  return made;
+}
