@@ -114,7 +114,7 @@ impl HttpServer {
         let connections = TaskTracker::new();
         let draining = CancellationToken::new();
         let deadline = CancellationToken::new();
-        let _cut_when_dropped = deadline.clone().drop_guard();
+        let cut = deadline.clone().drop_guard();
 
         let readiness = context.readiness.clone();
         let stop_accepting = async {
@@ -155,6 +155,7 @@ impl HttpServer {
                 router.clone(),
                 settings.clone(),
                 draining.clone(),
+                deadline.clone(),
             );
             let deadline = deadline.clone();
             connections.spawn(async move {
@@ -183,6 +184,9 @@ impl HttpServer {
                 "the time to drain is over; what still runs is cut"
             );
         }
+        drop(cut);
+        // The process may end with this, and a connection has to be cut while there is a network.
+        connections.wait().await;
         Ok(())
     }
 }
@@ -208,6 +212,7 @@ async fn serve(
     router: Router,
     settings: ServerSettings,
     draining: CancellationToken,
+    deadline: CancellationToken,
 ) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "cannot turn off Nagle's algorithm");
@@ -231,7 +236,7 @@ async fn serve(
             Ok::<_, Infallible>(response)
         }
     });
-    let stream = Closing::new(Box::pin(stream), settings.write_idle_timeout);
+    let stream = Closing::new(stream, settings.write_idle_timeout, deadline);
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(settings.header_timeout)

@@ -287,6 +287,25 @@ async fn stopping_cuts_an_open_body_at_the_deadline_and_not_before() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_has_not_read_all_is_told_by_a_reset_that_it_is_cut() {
+    let settings = ServerSettings {
+        drain_grace: Duration::from_millis(300),
+        ..ServerSettings::default()
+    };
+    let mut server = Running::serve(endless_router(&Arc::default()), settings).await;
+    let mut connection = RawConnection::open_with_small_window(server.address).await;
+    connection
+        .write("GET /endless HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        .await;
+    connection.read_head().await;
+    server.shutdown.cancel();
+    server.ended().await;
+    // An end in good order would stand behind all that the server's system still has to deliver.
+    let (_, ending) = connection.read_to_end().await;
+    assert_eq!(ending, Ending::Reset);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn stopping_lets_a_running_request_end_and_accepts_no_new_connection() {
     let (go, wait) = tokio::sync::watch::channel(false);
     let begun = Arc::new(AtomicBool::new(false));
