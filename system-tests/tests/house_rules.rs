@@ -157,6 +157,37 @@ fn no_source_file_is_longer_than_a_reader_can_hold() {
 }
 
 #[test]
+fn what_is_compiled_in_is_sent_to_the_build_of_the_images() {
+    let ignore = read(&root().join(".dockerignore"));
+    let sent: Vec<_> = ignore
+        .lines()
+        .filter_map(|line| line.strip_prefix('!'))
+        .collect();
+    let mut seen = 0;
+    for name in in_images(&workspace()) {
+        for path in files(&root().join(&name).join("src"), &["rs"]) {
+            for included in read(&path).split("include_str!(\"../").skip(1) {
+                let folder = included
+                    .split('/')
+                    .next()
+                    .expect("a split has a first part");
+                let folder = format!("{name}/{folder}");
+                assert!(
+                    sent.contains(&folder.as_str()),
+                    "{} takes in what is in {folder}, which .dockerignore keeps from the build",
+                    path.display()
+                );
+                seen += 1;
+            }
+        }
+    }
+    assert!(
+        seen > 0,
+        "no source includes a file any more: this rule looks for the wrong thing"
+    );
+}
+
+#[test]
 fn modules_lie_beside_their_folders() {
     for path in files(&root(), &["rs"]) {
         assert!(
@@ -225,6 +256,25 @@ fn member(package: &Value) -> Member {
         manifest: PathBuf::from(string(&package["manifest_path"])),
         dependencies: dependencies.collect(),
     }
+}
+
+/// The crates that programs of images are compiled from: the one program has all services in it.
+fn in_images(members: &[Member]) -> Vec<String> {
+    let mut names = vec!["flixtube".to_owned()];
+    let mut next = 0;
+    while let Some(name) = names.get(next) {
+        let member = members.iter().find(|member| member.name == *name);
+        let needed = member.into_iter().flat_map(|member| &member.dependencies);
+        let new: Vec<_> = needed
+            .filter(|dependency| dependency.kind != Kind::Development)
+            .map(|dependency| dependency.name.clone())
+            .filter(|needed| members.iter().any(|member| member.name == *needed))
+            .filter(|needed| !names.contains(needed))
+            .collect();
+        names.extend(new);
+        next += 1;
+    }
+    names
 }
 
 fn array(value: &Value) -> impl Iterator<Item = &Value> {
