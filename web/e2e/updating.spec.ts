@@ -27,7 +27,7 @@ test.describe('while the gateway is replaced', () => {
     });
     await page.goto(`/watch/${id}`);
     await player.start(page);
-    const askedBefore = asked.length;
+    const [askedBefore, cutBefore] = [asked.length, cut.length];
     const seen: number[] = [];
     const watching = setInterval(() => void player.time(page).then((time) => seen.push(time), () => undefined), 1_000);
     try {
@@ -41,7 +41,7 @@ test.describe('while the gateway is replaced', () => {
     }
     const what = `asked for ${asked.join(', ')}; cut: ${cut.join(', ')}`;
     // Cut, and told so: a player that still waits for a server that is gone would ask for nothing.
-    expect(cut, what).toHaveLength(1);
+    expect(cut.length, what).toBeGreaterThan(cutBefore);
     expect(asked[askedBefore], what).toMatch(/^bytes=[1-9]\d*-/);
     // It never fell back to an earlier place.
     for (const [i, time] of seen.entries()) expect(time).toBeGreaterThanOrEqual((seen[i - 1] ?? 0) - 0.5);
