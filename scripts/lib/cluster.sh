@@ -145,7 +145,9 @@ smoke() {
     token="$(cluster get secret flixtube-keys -o jsonpath='{.data.owner-token}' | base64 -d)"
     if [[ -z "$url" ]]; then
         log="$(mktemp)"
-        cluster port-forward --address 127.0.0.1 service/gateway :8080 >"$log" 2>&1 &
+        # Not by the function: what is ended below would be the shell around it.
+        kubectl ${context:+--context "$context"} --namespace "$namespace" \
+            port-forward --address 127.0.0.1 service/gateway :8080 >"$log" 2>&1 &
         forward=$!
         for _ in $(seq 50); do
             url="$(sed -n 's#^Forwarding from \(127\.0\.0\.1:[0-9]*\) .*#http://\1#p' "$log" | head -n 1)"
