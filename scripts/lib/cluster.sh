@@ -12,6 +12,8 @@ services=(gateway video-streaming video-storage metadata history)
 # How many releases are kept to go back to.
 kept_releases=5
 ours=app.kubernetes.io/part-of=flixtube
+# And what RabbitMQ's operator makes for ours, under a label of its own.
+ours_and_broker='app.kubernetes.io/part-of in (flixtube, rabbitmq)'
 # shellcheck disable=SC2034 # the scripts that source this
 overlay="" context="" dry_run=no
 
@@ -82,21 +84,53 @@ apply() {
 # Prints the pods of ours that will not start by waiting: no image, no secret, or three crashes:
 # services and engines wait for each other, so none of them crashes for want of another.
 stuck_pods() {
-    cluster get pods -l "$ours" -o jsonpath='{range .items[*]}{.metadata.name}{range .status.containerStatuses[*]}{" "}{.image}{" "}{.restartCount}{" "}{.state.waiting.reason}{end}{"\n"}{end}' |
+    cluster get pods -l "$ours_and_broker" -o jsonpath='{range .items[*]}{.metadata.name}{range .status.containerStatuses[*]}{" "}{.image}{" "}{.restartCount}{" "}{.state.waiting.reason}{end}{"\n"}{end}' |
         awk '$4 ~ /^(ErrImagePull|ImagePullBackOff|InvalidImageName|CreateContainerConfigError|CreateContainerError)$/ ||
             ($4 == "CrashLoopBackOff" && $3 >= 3) { print $1 ": " $4 " (" $2 ")" }'
 }
 
-# Prints the workloads that are not yet as they were asked to be.
+# What the release that is applied has no more; nobody waits for it to be well.
+left_over=""
+
+# find_left_over FILE: sets it, to KIND/NAME of what is in the cluster and not in the file.
+find_left_over() {
+    left_over="$(
+        {
+            awk '/^---/ { kind = "" }
+                /^kind: / { kind = tolower($2) }
+                /^[a-z]/ { in_metadata = ($1 == "metadata:") }
+                in_metadata && /^  name: / { print kind "/" $2 }' "$1"
+            echo --
+            cluster get deployments,statefulsets,horizontalpodautoscalers,services,networkpolicies \
+                -l "$ours" -o name | sed 's#\.[^/]*/#/#'
+        } | awk '/^--$/ { in_cluster = 1; next } in_cluster { if (!($0 in applied)) print; next } { applied[$0] }'
+    )"
+}
+
+# Says what somebody should delete, and does not do it: it may be on its way out, as an engine is while
+# its messages are moved.
+tell_left_over() {
+    [[ -z "$left_over" ]] || complain "Left in the cluster, and in this release no more; delete what nobody needs:
+$left_over"
+}
+
+# Prints the workloads that are not yet as they were asked to be. What is not known is not finished.
 unfinished_workloads() {
-    local workload state
-    for workload in $(cluster get deployments,statefulsets -l "$ours" -o name); do
+    local found workload state
+    found="$(cluster get deployments,statefulsets -l "$ours_and_broker" -o name)" || found=""
+    [[ -n "$found" ]] || say "the cluster names no workload"
+    for workload in $found; do
+        ! grep -qxF "${workload/.apps/}" <<<"$left_over" || continue
         state="$(cluster rollout status "$workload" --watch=false)" || state="unknown"
         case "$state" in
             *"successfully rolled out"* | *"roll out complete"* | *"rolling update complete"*) ;;
             *) printf '%s: %s\n' "${workload#*/}" "$(head -n 1 <<<"$state")" ;;
         esac
     done
+    # RabbitMQ's operator, where there is one, may not have begun.
+    cluster get rabbitmqclusters.rabbitmq.com -l "$ours" \
+        -o jsonpath='{range .items[*]}{.metadata.name}{" "}{.metadata.generation}{" "}{.status.observedGeneration}{"\n"}{end}' 2>/dev/null |
+        awk 'NF > 0 && $2 != $3 { print $1 ": its operator has not done it yet" }' || true
 }
 
 # wait_for_rollout SECONDS [even-if-stuck]: fails, and says why, when the time is over, or earlier when
@@ -132,10 +166,19 @@ wait_for_rollout() {
 # Prints what a person looks at first after a failed rollout.
 tell_about_pods() {
     local pod
-    cluster get pods -l "$ours" -o wide >&2 || true
-    for pod in $(cluster get pods -l "$ours" -o jsonpath='{range .items[?(@.status.containerStatuses[0].ready==false)]}{.metadata.name}{"\n"}{end}'); do
+    cluster get pods -l "$ours_and_broker" -o wide >&2 || true
+    for pod in $(cluster get pods -l "$ours_and_broker" -o jsonpath='{range .items[?(@.status.containerStatuses[0].ready==false)]}{.metadata.name}{"\n"}{end}'); do
         complain "--- the last lines of $pod"
         cluster logs "$pod" --tail=10 >&2 2>&1 || true
+    done
+}
+
+# wait_for_answer URL SECONDS: until it answers at all. A new address has to be spread, and a certificate made.
+wait_for_answer() {
+    local deadline=$((SECONDS + $2))
+    until curl --silent --output /dev/null --max-time 10 "$1/api/videos?limit=1"; do
+        ((SECONDS < deadline)) || return 1
+        sleep 5
     done
 }
 
