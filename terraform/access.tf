@@ -133,12 +133,16 @@ locals {
         plan_reads_platform = { role = "Reader", scope = azurerm_resource_group.platform.id }
         plan_reads_kept     = { role = "Reader", scope = azurerm_resource_group.kept.id }
         plan_reads_nodes    = { role = "Reader", scope = module.cluster.node_resource_group_id }
-        plan_reads_state    = { role = "Storage Blob Data Reader", scope = var.state_container_id }
+        # At the group, which holds the state and nothing else: below the account's lock no grant could be
+        # taken away again, and a destroy would stop half-way.
+        plan_reads_state = { role = "Storage Blob Data Reader", scope = local.state_group_id }
         # To see these last two grants, which lie outside of our resource groups.
-        plan_reads_state_grants = { role = "Reader", scope = var.state_container_id }
+        plan_reads_state_grants = { role = "Reader", scope = local.state_group_id }
       } : grant => merge(it, { principal = module.plan_identity[0].principal_id }) if var.plan_subject != null
     },
   )
+
+  state_group_id = try(regex("^/subscriptions/[^/]+/resourceGroups/[^/]+", var.state_container_id), null)
 
   # Those of the two roles above, which have ids and not well-known names.
   custom_grants = merge(

@@ -212,8 +212,8 @@ run "ci_that_plans_only_reads" {
       plan_reads_platform     = "Reader at rg-acme"
       plan_reads_kept         = "Reader at rg-acme-kept"
       plan_reads_nodes        = "Reader at rg-acme-nodes"
-      plan_reads_state        = "Storage Blob Data Reader at tfstate"
-      plan_reads_state_grants = "Reader at tfstate"
+      plan_reads_state        = "Storage Blob Data Reader at rg-acme-state"
+      plan_reads_state_grants = "Reader at rg-acme-state"
     }
     error_message = "CI that plans must read, and nothing else."
   }

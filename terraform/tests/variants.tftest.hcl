@@ -135,6 +135,19 @@ run "a_budget_can_be_set_by_itself" {
   }
 }
 
+run "a_managed_database_that_is_there_is_planned_without_its_password" {
+  command = plan
+
+  variables {
+    managed_mongodb = true
+  }
+
+  assert {
+    condition     = output.mongodb_host != null
+    error_message = "A plan must need no password, or everybody who plans would have to know it."
+  }
+}
+
 run "a_managed_database_gives_its_host_and_no_password" {
   command = plan
 

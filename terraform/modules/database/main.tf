@@ -11,7 +11,8 @@ resource "azurerm_mongo_cluster" "this" {
   shard_count            = 1
   high_availability_mode = var.zone_redundant ? "ZoneRedundantPreferred" : "Disabled"
   public_network_access  = "Disabled"
-  administrator_username = "flixtubeadmin"
+  # The provider wants both or neither; who has no password has the cluster already.
+  administrator_username = nonsensitive(var.administrator_password == null) ? null : "flixtubeadmin"
   administrator_password = var.administrator_password
   tags                   = var.tags
 
@@ -19,7 +20,7 @@ resource "azurerm_mongo_cluster" "this" {
     prevent_destroy = true
     # The password is changed at the service and not here: otherwise everybody who plans would have to
     # know it. It could also be restored from a backup by hand.
-    ignore_changes = [administrator_password, create_mode, source_server_id, restore]
+    ignore_changes = [administrator_username, administrator_password, create_mode, source_server_id, restore]
   }
 }
 
