@@ -67,8 +67,10 @@ needs() {
 cluster() { kubectl ${context:+--context "$context"} --namespace "$namespace" "$@"; }
 
 check_cluster() {
-    cluster get --raw /readyz >/dev/null 2>&1 || {
+    local said
+    said="$(cluster get --raw /readyz 2>&1 >/dev/null)" || {
         complain "No cluster answers. Try: kubectl ${context:+--context $context }cluster-info"
+        complain "$said"
         exit 1
     }
 }

@@ -238,10 +238,9 @@ YAML
     awk '$1 == "kubelogin" { print $2 }' <<<"$go_tools" >"$here/cache/flixtube/bin/kubelogin.version"
     # Without one that is installed somewhere else.
     ln -s "$(command -v node)" "$(command -v kubectl)" "$here/bin/"
-    PATH="$here/bin:/usr/bin:/bin" \
-        expect_exit 0 "$repo/scripts/connect-azure" --cluster || return
-    # It is asked for a token, as kubectl will do for each command, and nothing else could be reached.
-    kubectl get pods >/dev/null 2>&1 || true
+    PATH="$here/bin:/usr/bin:/bin" expect_exit 0 "$repo/scripts/connect-azure" --prepare || return
+    # Nobody is at that address, which it says after it has asked for a token, as kubectl does each time.
+    PATH="$here/bin:/usr/bin:/bin" expect_exit 1 "$repo/scripts/connect-azure" --cluster || return
     grep -q "^$here/cache/flixtube/bin/kubelogin get-token --login azurecli$" "$AZ_CALLS" || {
         complain "kubectl did not call kubelogin as it should: $(cat "$AZ_CALLS")"
         return 1
