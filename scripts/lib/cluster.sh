@@ -83,14 +83,6 @@ apply() {
     cluster apply --server-side --force-conflicts --field-manager=flixtube-deploy -f "$file" "$@"
 }
 
-# Prints the pods of ours that will not start by waiting: no image, no secret, or three crashes:
-# services and engines wait for each other, so none of them crashes for want of another.
-stuck_pods() {
-    cluster get pods -l "$ours_and_broker" -o jsonpath='{range .items[*]}{.metadata.name}{range .status.containerStatuses[*]}{" "}{.image}{" "}{.restartCount}{" "}{.state.waiting.reason}{end}{"\n"}{end}' |
-        awk '$4 ~ /^(ErrImagePull|ImagePullBackOff|InvalidImageName|CreateContainerConfigError|CreateContainerError)$/ ||
-            ($4 == "CrashLoopBackOff" && $3 >= 3) { print $1 ": " $4 " (" $2 ")" }'
-}
-
 # What the release that is applied has no more; nobody waits for it to be well.
 left_over=""
 
@@ -104,7 +96,7 @@ find_left_over() {
                 in_metadata && /^  name: / { print kind "/" $2 }' "$1"
             echo --
             cluster get deployments,statefulsets,horizontalpodautoscalers,services,networkpolicies \
-                -l "$ours" -o name | sed 's#\.[^/]*/#/#'
+                -l "$ours" -o name | sed -e 's#\.[^/]*/#/#' -e '/\/keda-hpa-/d' # KEDA's own
         } | awk '/^--$/ { in_cluster = 1; next } in_cluster { if (!($0 in applied)) print; next } { applied[$0] }'
     )"
 }
@@ -114,6 +106,17 @@ find_left_over() {
 tell_left_over() {
     [[ -z "$left_over" ]] || complain "Left in the cluster, and in this release no more; delete what nobody needs:
 $left_over"
+}
+
+# Prints the pods of ours that will not start by waiting: no image, no secret, or three crashes:
+# services and engines wait for each other, so none of them crashes for want of another.
+stuck_pods() {
+    cluster get pods -l "$ours_and_broker" -o jsonpath='{range .items[*]}{.metadata.name}{" "}{.metadata.labels.app\.kubernetes\.io/name}{range .status.containerStatuses[*]}{" "}{.image}{" "}{.restartCount}{" "}{.state.waiting.reason}{end}{"\n"}{end}' |
+        awk -v left="$(tr '\n' ' ' <<<"$left_over")" '
+            BEGIN { split(left, paths, " "); for (i in paths) { sub(/.*\//, "", paths[i]); nobody_waits[paths[i]] } }
+            $2 in nobody_waits { next }
+            $5 ~ /^(ErrImagePull|ImagePullBackOff|InvalidImageName|CreateContainerConfigError|CreateContainerError)$/ ||
+            ($5 == "CrashLoopBackOff" && $4 >= 3) { print $1 ": " $5 " (" $3 ")" }'
 }
 
 # Prints the workloads that are not yet as they were asked to be. What is not known is not finished.
