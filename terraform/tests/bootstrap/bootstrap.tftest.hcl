@@ -23,7 +23,7 @@ run "with_a_subject_ci_can_plan" {
   }
 
   assert {
-    condition     = endswith(azurerm_role_assignment.grant["plan_reads_state"].scope, "/storageAccounts/stacmestate/blobServices/default/containers/tfstate")
+    condition     = endswith(azurerm_role_assignment.grant["plan_reads_state"].scope, "/resourceGroups/rg-acme-state")
     error_message = "CI must be let in where the state is."
   }
 }
